@@ -1,0 +1,119 @@
+"""Refuses what is not a crystal, with a reason a user can act on."""
+
+import numpy as np
+from vesin import NeighborList
+
+from jaxboost.crystal.structure import Structure
+from jaxboost.errors import InputError
+
+MIN_DISTANCE = 0.3
+"""Angstrom. The shortest bond there is, H-H, has 0.74; below this two entries mean one atom."""
+
+MIN_LATTICE_VECTOR, MAX_LATTICE_VECTOR = 0.5, 500.0
+"""Angstrom. Outside lie cells in nanometre, Bohr^-1 or without a unit."""
+
+MIN_RELATIVE_VOLUME = 1e-4
+"""Volume over the product of the lengths: 1 for a box; a rhombohedral needle of 300 Angstrom has 1e-3."""
+
+MAX_ATOMIC_NUMBER = 103
+
+
+class StructureError(InputError):
+    """A structure that cannot be used; the message is the reason, as it stands in `rejected.csv`."""
+
+
+def check_structure(structure: Structure, max_atoms: int) -> None:
+    """Returns where `structure` can be a crystal, else raises.
+
+    Args:
+      structure: as listed by a file or a table row.
+      max_atoms: the most atoms that may be listed.
+
+    Raises:
+      StructureError: wrong shapes, no atom, too many atoms, a number that is not finite, an unknown element,
+        a cell that is flat, left-handed or of absurd size, or two atoms on one place.
+    """
+    _check_shapes(structure)
+    n_atoms = len(structure.atomic_numbers)
+    if n_atoms == 0:
+        raise StructureError("no atom: give a structure with at least one site")
+    if n_atoms > max_atoms:
+        raise StructureError(
+            f"{n_atoms} atoms are listed and {max_atoms} allowed: "
+            "give the primitive cell, or raise config.crystal.max_atoms"
+        )
+    for name in ("lattice", "frac_coords"):
+        if not np.isfinite(getattr(structure, name)).all():
+            raise StructureError(
+                f"a number in {name} is NaN or infinite: correct it in the source of the structure"
+            )
+    wrong = (structure.atomic_numbers < 1) | (structure.atomic_numbers > MAX_ATOMIC_NUMBER)
+    if wrong.any():
+        raise StructureError(
+            f"unknown element: atomic number {structure.atomic_numbers[wrong][0]} at site "
+            f"{int(np.argmax(wrong))}, known are 1 to {MAX_ATOMIC_NUMBER}"
+        )
+    _check_lattice(structure.lattice)
+    _check_distances(structure)
+
+
+def _check_shapes(structure: Structure) -> None:
+    n_atoms = structure.atomic_numbers.size
+    shapes = structure.lattice.shape, structure.frac_coords.shape, structure.atomic_numbers.shape
+    coords_fit = shapes[1] == (n_atoms, 3) or n_atoms == structure.frac_coords.size == 0
+    if shapes[0] != (3, 3) or not coords_fit or shapes[2] != (n_atoms,):
+        raise StructureError(
+            f"lattice {shapes[0]}, frac_coords {shapes[1]}, atomic_numbers {shapes[2]}: "
+            "expected (3, 3), (n, 3), (n,)"
+        )
+
+
+def _check_lattice(lattice: np.ndarray) -> None:
+    lengths = np.linalg.norm(lattice, axis=1)
+    volume = float(np.linalg.det(lattice))
+    if lengths.min() == 0.0 or abs(volume) < MIN_RELATIVE_VOLUME * lengths.prod():
+        raise StructureError(
+            f"the cell has no volume ({volume:.3g} Angstrom^3): its vectors lie in a plane or on a line"
+        )
+    if lengths.min() < MIN_LATTICE_VECTOR or lengths.max() > MAX_LATTICE_VECTOR:
+        raise StructureError(
+            f"absurd lattice: vectors of {lengths.min():.3g} to {lengths.max():.3g} Angstrom, expected "
+            f"{MIN_LATTICE_VECTOR} to {MAX_LATTICE_VECTOR:.0f}; the unit is Angstrom"
+        )
+    if volume < 0:
+        raise StructureError(
+            "left-handed cell (negative determinant): reverse the sign of all three lattice vectors and of "
+            "all fractional coordinates, or swap two vectors together with their coordinates"
+        )
+
+
+def _check_distances(structure: Structure) -> None:
+    pair = closest_pair(structure.lattice, structure.frac_coords, MIN_DISTANCE)
+    if pair is not None:
+        raise StructureError(
+            f"two atoms on one place: sites {pair[0]} and {pair[1]} are {pair[2]:.3f} Angstrom apart "
+            f"(at least {MIN_DISTANCE}): remove duplicates or disorder"
+        )
+
+
+def closest_pair(
+    lattice: np.ndarray, frac_coords: np.ndarray, cutoff: float
+) -> tuple[int, int, float] | None:
+    """The two closest atoms (or an atom and its own periodic image), where they are closer than `cutoff`.
+
+    Args:
+      lattice: `[3, 3]`, Angstrom, rows are the vectors, of non-zero volume.
+      frac_coords: `[n, 3]`, finite.
+      cutoff: Angstrom; the cost grows as the number of pairs within it.
+
+    Returns:
+      their indices and distance in Angstrom, or None where no pair is that close.
+    """
+    # Wrapped first: far-away fractional coordinates would cost digits in Cartesian space.
+    first, second, distances = NeighborList(cutoff=cutoff, full_list=False).compute(
+        points=(frac_coords % 1.0) @ lattice, box=lattice, periodic=True, quantities="ijd"
+    )
+    if not len(distances):
+        return None
+    closest = int(np.argmin(distances))
+    return int(first[closest]), int(second[closest]), float(distances[closest])

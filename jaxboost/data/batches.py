@@ -1,0 +1,232 @@
+"""Materials resident on the device, and batches packed from them to a fixed number of nodes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxboost.crystal.elements import ELEMENT_PROPERTIES
+from jaxboost.data.views import View, displaced
+from jaxboost.modalities.featurize import Features
+from jaxboost.modalities.kspace_graph import space_group_arrays
+from jaxboost.modalities.scalars import strain_response
+from jaxboost.models.batch import Batch, SymmetryTables
+
+CLIP = 10.0  # standard deviations; a rare column would otherwise drown the rest
+
+
+class Materials(NamedTuple):
+    """Everything a run needs of its crystals, on the device once. Shapes as in `Features`, and
+    `possible` [n, class], `label` [n] (-1 unknown).
+    """
+
+    offset: jax.Array
+    element: jax.Array
+    site_group: jax.Array
+    multiplicity: jax.Array
+    target: jax.Array
+    distance: jax.Array
+    direction: jax.Array
+    points: jax.Array
+    scalars: jax.Array
+    electrons: jax.Array
+    mask: jax.Array
+    space_group: jax.Array
+    identity: jax.Array
+    possible: jax.Array
+    label: jax.Array
+    strain_constant: jax.Array
+    strain_proportional: jax.Array
+
+
+class Normalizer(NamedTuple):
+    """Mean and standard deviation of each column, fitted on the training rows of one member."""
+
+    points_mean: np.ndarray
+    points_std: np.ndarray
+    scalars_mean: np.ndarray
+    scalars_std: np.ndarray
+    electrons_mean: np.ndarray
+    electrons_std: np.ndarray
+
+
+def make_materials(features: Features, possible: np.ndarray, label: np.ndarray) -> Materials:
+    """Joins features, the classes that symmetry allows [n, class] and labels [n] into one resident table."""
+    names = set(Materials._fields) & set(Features.__dataclass_fields__)
+    arrays = {name: getattr(features, name) for name in names}
+    for name in ("offset", "element", "site_group", "target", "space_group"):
+        arrays[name] = arrays[name].astype(np.int32)
+    arrays["multiplicity"] = arrays["multiplicity"].astype(np.float32)
+    constant, proportional = strain_response()
+    return Materials(
+        **arrays,
+        possible=possible,
+        label=label.astype(np.int32),
+        strain_constant=constant,
+        strain_proportional=proportional,
+    )
+
+
+def symmetry_tables() -> SymmetryTables:
+    """The tables of space groups and elements that the network reads, columns brought to order one."""
+    groups = space_group_arrays()
+    elements = np.array(list(ELEMENT_PROPERTIES.values())).T
+    elements = (elements - np.nanmean(elements[1:], 0)) / np.maximum(np.nanstd(elements[1:], 0), 1e-6)
+    return SymmetryTables(
+        co_group=groups.co_group,
+        present=groups.present,
+        point=groups.point / 2,
+        line=groups.line / 2,
+        element=np.nan_to_num(elements).astype(np.float32),
+    )
+
+
+def fit_normalizer(features: Features, rows: np.ndarray) -> Normalizer:
+    """Column means and deviations over the given rows; constant columns get deviation 1, NaN is left out."""
+    present = space_group_arrays().present[features.space_group[rows]]
+    values = [features.points[rows][present], features.scalars[rows], features.electrons[rows]]
+    fitted = []
+    for value in values:
+        known = np.isfinite(value)
+        count = np.maximum(known.sum(0), 1)
+        mean = np.where(known, value, 0).sum(0, dtype=np.float64) / count
+        variance = (np.where(known, value - mean, 0) ** 2).sum(0, dtype=np.float64) / count
+        std = np.sqrt(variance)
+        fitted += [mean.astype(np.float32), np.where(std < 1e-4, 1.0, std).astype(np.float32)]
+    return Normalizer(*fitted)
+
+
+def gather(
+    materials: Materials,
+    rows: jax.Array,
+    *,
+    nodes: int,
+    normalizer: Normalizer,
+    modalities: jax.Array,
+    view: View | None = None,
+    key: jax.Array | None = None,
+    cutoff: float,
+) -> Batch:
+    """Packs the crystals of `rows` into one batch.
+
+    Args:
+      materials: the resident table.
+      rows: [b] rows of the table, -1 for padding.
+      nodes: node budget; the caller guarantees that the orbits of the rows fit (`node_budget`).
+      normalizer: of the member that reads the batch.
+      modalities: [4] bool, which modalities this member may see.
+      view: what to change; None or jitter 0 leaves the crystals as they are.
+      key: for the displacements; drawn per crystal, so that neither order nor company in a batch matters.
+      cutoff: Angstrom, that of the stored graph.
+    """
+    b = rows.shape[0]
+    there = rows >= 0
+    row = jnp.where(there, rows, 0)
+    size = jnp.where(there, materials.offset[row + 1] - materials.offset[row], 0)
+    end = jnp.cumsum(size)
+    slot = jnp.arange(nodes)
+    real = slot < end[-1]
+    crystal = jnp.where(real, jnp.searchsorted(end, slot, side="right"), b)
+    owner = jnp.minimum(crystal, b - 1)
+    start = (end - size)[owner]
+    position = slot - start
+    orbit = jnp.where(real, materials.offset[row[owner]] + position, 0)
+    distance = jnp.where(real[:, None], materials.distance[orbit], jnp.inf)
+    scalars = materials.scalars[row]
+    k = distance.shape[1]
+    kept, share = k, 1.0
+    if view is not None:
+        kept, share = view.neighbors, view.reach
+        scalars = scalars + view.strain * (materials.strain_constant + materials.strain_proportional * scalars)
+    farthest = distance[:, kept - 1] if view is None else jnp.take(distance, kept - 1, axis=1)
+    reach = jnp.minimum(farthest, cutoff * share)
+    if view is not None and key is not None:
+        identity = materials.identity[row[owner]] + position.astype(jnp.uint32)
+        keys = jax.vmap(lambda data: jax.random.fold_in(key, data))(identity)
+        noise = jax.vmap(lambda one: jax.random.normal(one, (k + 1, 3)))(keys)
+        distance = displaced(distance, materials.direction[orbit], noise, view)
+        reach = reach * (1 + view.strain)
+    return Batch(
+        element=materials.element[orbit],
+        site_group=materials.site_group[orbit],
+        multiplicity=jnp.where(real, materials.multiplicity[orbit], 0.0),
+        crystal=crystal,
+        target=jnp.where(real[:, None], materials.target[orbit] + start[:, None], 0),
+        distance=distance,
+        reach=reach,
+        space_group=jnp.where(there, materials.space_group[row], 0),
+        points=_standard(materials.points[row], normalizer.points_mean, normalizer.points_std),
+        scalars=_standard(scalars, normalizer.scalars_mean, normalizer.scalars_std),
+        electrons=_standard(materials.electrons[row], normalizer.electrons_mean, normalizer.electrons_std),
+        mask=materials.mask[row] & modalities,
+        possible=materials.possible[row],
+    )
+
+
+def _standard(x: jax.Array, mean: jax.Array, std: jax.Array) -> jax.Array:
+    return jnp.clip(jnp.where(jnp.isnan(x), 0.0, (x - mean) / std), -CLIP, CLIP)
+
+
+def node_budget(sizes: np.ndarray, batch: int, *, multiple: int = 32) -> int:
+    """Nodes that every batch of `strata` fits into.
+
+    A batch takes one crystal of each stratum of ascending size, and a stratum's largest is at most the next one's
+    smallest, so a batch holds at most the mean total plus the largest crystal.
+
+    Args:
+      sizes: [n] orbits of each crystal.
+      batch: crystals a batch.
+      multiple: the result is rounded up to one of it.
+    """
+    rows = np.sort(np.resize(sizes, max(batch, len(sizes))))
+    steps = len(rows) // batch
+    bound = rows[len(rows) - steps * batch :].mean() * batch + rows[-1]
+    return int(np.ceil(bound / multiple) * multiple)
+
+
+def strata(rows: np.ndarray, sizes: np.ndarray, batch: int, rng: np.random.Generator) -> np.ndarray:
+    """One pass over the rows in random batches of equal total size, [steps, batch].
+
+    Rows are sorted by size, cut into `batch` strata and shuffled within each; fewer than `batch` rows, drawn anew
+    each pass, are left over. Fewer rows than a batch are repeated to fill it.
+
+    Args:
+      rows: [n] rows of the table; sizes: [n] their orbits.
+    """
+    if len(rows) < batch:
+        rows, sizes = np.resize(rows, batch), np.resize(sizes, batch)
+    steps = len(rows) // batch
+    keep = rng.permutation(len(rows))[: steps * batch]
+    order = keep[np.argsort(sizes[keep], kind="stable")]
+    return rng.permuted(rows[order].reshape(batch, steps), axis=1).T
+
+
+def training_batches(
+    rows: np.ndarray, sizes: np.ndarray, batch: int, *, first: int, count: int, seed: tuple[int, ...]
+) -> np.ndarray:
+    """Batches `first` to `first + count` of a member's endless stream of passes, [count, batch].
+
+    A function of its arguments alone, so a resumed run reads the very batches of an uninterrupted one.
+    """
+    steps = max(len(rows) // batch, 1)
+    passes = range(first // steps, (first + count - 1) // steps + 1)
+    stream = [strata(rows, sizes, batch, np.random.default_rng([*seed, number])) for number in passes]
+    skip = first - passes[0] * steps
+    return np.concatenate(stream)[skip : skip + count].astype(np.int32)
+
+
+def scoring_batches(rows: np.ndarray, sizes: np.ndarray, batch: int) -> np.ndarray:
+    """All rows once, [steps, batch], padded with -1, with nearly equal totals."""
+    steps = -(-len(rows) // batch)
+    order = rows[np.argsort(sizes, kind="stable")]
+    # Padding takes the place of the smallest crystals.
+    padded = np.concatenate([np.full(steps * batch - len(rows), -1), order])
+    return padded.reshape(batch, steps).T.astype(np.int32)
+
+
+def deal(plan: np.ndarray, shards: int) -> np.ndarray:
+    """Deals the rows of each batch, ascending in size, to `shards` devices in turn, so that each gets like sizes."""
+    return plan.reshape(*plan.shape[:-1], -1, shards).swapaxes(-1, -2).reshape(plan.shape)

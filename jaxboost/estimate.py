@@ -1,0 +1,67 @@
+"""What a run will cost: parameters of a member, operations of the recipe, time on this machine."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxboost.console import duration
+from jaxboost.data.batches import gather
+from jaxboost.training.loop import Workshop
+from jaxboost.training.member import Member
+from jaxboost.training.population import batch_loss, init_state
+
+# Share of the matrix product's speed that a training step of this network reached on two CPU cores at width 128 and
+# 512; a guess elsewhere. It sets the scale of the estimate only; the run's own pace replaces it after the first call.
+EFFICIENCY = 0.35
+
+
+def estimate(members: list[Member], workshop: Workshop) -> str:
+    """One line: members, parameters of each, operations of all, and about how long that takes here."""
+    settings = workshop.settings
+    hyper = members[0].hyperparameters
+    take = partial(
+        gather, nodes=settings.nodes, normalizer=members[0].normalizer, modalities=hyper.modalities,
+        cutoff=settings.cutoff,
+    )  # fmt: skip
+    rows = jnp.zeros(workshop.batch, jnp.int32)
+
+    def fresh(materials, tables):
+        return init_state(workshop.network, hyper, take(materials, rows), tables, settings)
+
+    resident = (workshop.materials, workshop.tables)
+    params = jax.eval_shape(fresh, *resident).params
+    count = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
+
+    def step(params, materials, tables):
+        def loss(p):
+            labels = materials.label[rows]
+            key = jax.random.key(0)
+            return batch_loss(workshop.network, settings, p, take(materials, rows), labels, hyper, tables, key)[0]
+
+        return jax.grad(loss)(params)
+
+    analysis = jax.jit(step).lower(params, *resident).cost_analysis()
+    operations = analysis["flops"] * settings.steps_per_epoch * sum(m.hyperparameters.epochs for m in members)
+    seconds = operations / (EFFICIENCY * matmul_rate() * workshop.mesh.size)
+    return (
+        f"{len(members)} members of {count:,} parameters, {operations:.1e} operations: about {duration(seconds)} on "
+        f"{workshop.mesh.size} {jax.devices()[0].device_kind} device(s)"
+    )
+
+
+def matmul_rate(size: int = 1024) -> float:
+    """Float32 operations a second of one device in a matrix product, the best of five."""
+    x = jnp.ones((size, size), jnp.float32)
+    product = jax.jit(lambda a: a @ a)
+    product(x).block_until_ready()
+    best = np.inf
+    for _ in range(5):
+        began = time.perf_counter()
+        product(x).block_until_ready()
+        best = min(best, time.perf_counter() - began)
+    return 2 * size**3 / best

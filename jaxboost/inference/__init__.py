@@ -1,0 +1,16 @@
+"""From trained members to probabilities: test-time augmentation, the vote, calibration."""
+
+from jaxboost.inference.augmentation import Scorer, ScoringSettings, logits_program
+from jaxboost.inference.calibration import fit_temperature
+from jaxboost.inference.vote import CANDIDATES, electorates, uncertainty, vote
+
+__all__ = [
+    "CANDIDATES",
+    "Scorer",
+    "ScoringSettings",
+    "electorates",
+    "fit_temperature",
+    "logits_program",
+    "uncertainty",
+    "vote",
+]

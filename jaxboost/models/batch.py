@@ -1,0 +1,57 @@
+"""What the network reads: fixed-shape arrays of one batch of crystals."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+
+
+class SymmetryTables(NamedTuple):
+    """What belongs to the 230 space groups and the elements, the same for every batch (row = number).
+
+    Attributes:
+      co_group: [231, p] index of the little co-group.
+      present: [231, p] bool.
+      point: [231, p, f] features of the high-symmetry points.
+      line: [231, p, p, l] features of the lines between them.
+      element: [104, e] element properties, standardised over the table, zero where unknown.
+    """
+
+    co_group: jax.Array
+    present: jax.Array
+    point: jax.Array
+    line: jax.Array
+    element: jax.Array
+
+
+class Batch(NamedTuple):
+    """`b` crystals whose orbits are packed into `o` nodes.
+
+    Attributes:
+      element, site_group: [o] int.
+      multiplicity: [o] float, 0 on padding nodes.
+      crystal: [o] row of the batch that the node belongs to; `b` on padding nodes.
+      target: [o, K] node of each neighbour.
+      distance: [o, K] Angstrom, infinity where there is no neighbour.
+      reach: [o] Angstrom; the weight of a neighbour falls to zero there.
+      space_group: [b] int.
+      points: [b, p, c] what each crystal puts at the high-symmetry points, standardised.
+      scalars, electrons: [b, f] standardised, zero where unknown.
+      mask: [b, 4] bool, which modalities are there.
+      possible: [b, class] bool, which classes symmetry and filling allow.
+    """
+
+    element: jax.Array
+    site_group: jax.Array
+    multiplicity: jax.Array
+    crystal: jax.Array
+    target: jax.Array
+    distance: jax.Array
+    reach: jax.Array
+    space_group: jax.Array
+    points: jax.Array
+    scalars: jax.Array
+    electrons: jax.Array
+    mask: jax.Array
+    possible: jax.Array

@@ -1,0 +1,100 @@
+"""The network: four encoders, fusion, classifier, and the penalty on classes that symmetry excludes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxboost.models.batch import Batch, SymmetryTables
+from jaxboost.models.crystal_encoder import CrystalEncoder
+from jaxboost.models.dense_encoders import VectorEncoder
+from jaxboost.models.fusion import Fusion
+from jaxboost.models.kspace_encoder import KSpaceEncoder
+from jaxboost.models.layers import DenseStack
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Sizes of the network; see `configs/quick.py` for what each means."""
+
+    classes: int
+    cutoff: float
+    token: int
+    crystal_width: int
+    crystal_layers: int
+    radial: int
+    kspace_width: int
+    kspace_layers: int
+    kspace_heads: int
+    scalar_widths: tuple[int, ...]
+    electron_widths: tuple[int, ...]
+    group_width: int
+    fusion_heads: int
+    fusion_width: int
+    classifier_widths: tuple[int, ...]
+    dtype: str
+
+
+class Classifier(nn.Module):
+    """Dense layers of the given widths, then the logits."""
+
+    widths: Sequence[int]
+    classes: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, fused: jax.Array, rate: jax.Array | None) -> jax.Array:
+        return nn.Dense(self.classes)(DenseStack(self.widths, self.dtype)(fused, rate).astype(jnp.float32))
+
+
+class Network(nn.Module):
+    """A batch of crystals to class logits.
+
+    `fuse` and `classify` are the two halves, so that training can mix fused features between them.
+    """
+
+    settings: NetworkSettings
+
+    def setup(self) -> None:
+        s = self.settings
+        dtype = jnp.dtype(s.dtype)
+        self.crystal = CrystalEncoder(s.crystal_width, s.crystal_layers, s.radial, s.cutoff, s.token, dtype)
+        self.kspace = KSpaceEncoder(s.kspace_width, s.kspace_layers, s.kspace_heads, s.token, dtype)
+        self.scalar = VectorEncoder(s.scalar_widths, s.group_width, 231, s.token, dtype)
+        self.electron = VectorEncoder(s.electron_widths, s.group_width, 231, s.token, dtype)
+        self.fusion = Fusion(s.fusion_heads, s.fusion_width, dtype)
+        self.classifier = Classifier(s.classifier_widths, s.classes, dtype)
+        # softplus(2) = 2.1: an excluded class starts eight times less likely, and training decides from there.
+        self.penalty = self.param("penalty", nn.initializers.constant(2.0), (s.classes,))
+
+    def fuse(
+        self, batch: Batch, tables: SymmetryTables, rate: jax.Array | None = None
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Fused features [b, width] and `out` with `tokens` [b, 4, token] and the attention weights."""
+        tokens = jnp.stack(
+            [
+                self.crystal(batch, tables.element, rate),
+                self.kspace(batch, tables, rate),
+                self.scalar(batch.scalars, batch.space_group, rate),
+                self.electron(batch.electrons, batch.space_group, rate),
+            ],
+            axis=1,
+        )
+        fused, weights = self.fusion(tokens, batch.mask, rate)
+        return fused, {"tokens": tokens, "fused": fused, **weights}
+
+    def classify(self, fused: jax.Array, possible: jax.Array, rate: jax.Array | None = None) -> jax.Array:
+        """Logits [b, class]; a class that is not `possible` [b, class] pays a finite, learned penalty."""
+        logits = self.classifier(fused, rate)
+        return logits - jnp.where(possible, 0.0, nn.softplus(self.penalty))
+
+    def __call__(
+        self, batch: Batch, tables: SymmetryTables, rate: jax.Array | None = None
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """`(logits [b, class], out)`; `rate` is the dropout rate, None for evaluation."""
+        fused, out = self.fuse(batch, tables, rate)
+        return self.classify(fused, batch.possible, rate), out

@@ -1,0 +1,1 @@
+"""What theory says about a crystal without DFT: space-group tables, electron filling, tight binding."""

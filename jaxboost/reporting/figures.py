@@ -1,0 +1,267 @@
+"""Figures of a run: arrays in, one PNG out, no global state (the object API of matplotlib, drawn by Agg).
+
+Axes: n rows, c classes. Every function writes `path` (making its folder) and returns it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import auc, roc_curve
+
+from jaxboost.errors import InputError
+from jaxboost.reporting.canvas import (
+    COLOURS,
+    DARK_COLOURS,
+    DASHES,
+    GREY,
+    as_it_stands,
+    empty_figure,
+    write_png,
+)
+from jaxboost.reporting.reliability import accuracy_interval, calibration_bins, calibration_error
+
+MODALITIES = ("crystal graph", "k-space graph", "scalars", "electrons")
+
+
+def confusion_matrix(confusion: ArrayLike, classes: Sequence[str], path: Path) -> Path:
+    """Rows are true classes, columns predicted ones; colour and percentage are shares of the row.
+
+    Args:
+        confusion: [c, c] counts.
+        classes: c names.
+
+    Raises:
+        InputError: the shape is not [c, c].
+    """
+    counts = np.asarray(confusion, dtype=np.int64)
+    size = len(classes)
+    if counts.shape != (size, size):
+        raise InputError(f"confusion_matrix: shape {counts.shape} for {size} classes; give [{size}, {size}]")
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = max(3.6, 0.95 * size)
+    figure, (axes,) = empty_figure(side + 2.2, side + 0.6)
+    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    names = [as_it_stands(name) for name in classes]
+    if max(len(name) for name in names) > 8:
+        axes.set_xticks(range(size), names, rotation=35, ha="right", rotation_mode="anchor")
+    else:
+        axes.set_xticks(range(size), names)
+    axes.set_yticks(range(size), names)
+    axes.set(xlabel="predicted class", ylabel="true class")
+    axes.grid(False)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    for row in range(size):
+        for column in range(size):
+            text = f"{share[row, column]:.1%}\n{counts[row, column]:,}"
+            colour = "white" if share[row, column] > 0.55 else "black"
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, format=PercentFormatter(1.0, decimals=0))
+    bar.set_label("share of the true class")
+    bar.outline.set_visible(False)
+    return write_png(figure, path)
+
+
+def roc_curves(probabilities: ArrayLike, labels: ArrayLike, classes: Sequence[str], path: Path) -> Path:
+    """True against false positives, each class against the rest; a class without both outcomes has no curve.
+
+    Args:
+        probabilities: [n, c].
+        labels: [n] integers.
+        classes: c names.
+
+    Raises:
+        InputError: shapes that disagree.
+    """
+    p, y = _predictions(probabilities, labels)
+    if p.shape[1] != len(classes):
+        raise InputError(
+            f"roc_curves: {p.shape[1]} columns for {len(classes)} classes; give one name a column"
+        )
+    figure, (axes,) = empty_figure(6.6, 4.2)
+    for k, name in enumerate(classes):
+        positives = int((y == k).sum())
+        if not 0 < positives < len(y):
+            continue
+        false_positive, true_positive, _ = roc_curve(y == k, p[:, k])
+        label = as_it_stands(f"{name}: {auc(false_positive, true_positive):.3f} ({positives:,})")
+        axes.plot(
+            false_positive,
+            true_positive,
+            color=COLOURS[k % len(COLOURS)],
+            linestyle=DASHES[k % len(DASHES)],
+            linewidth=1.8,
+            label=label,
+        )
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":", label="chance: 0.500")
+    axes.set(
+        xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01)
+    )
+    axes.set_aspect("equal")
+    axes.legend(
+        title="class: area (rows)",
+        loc="center left",
+        bbox_to_anchor=(1.02, 0.5),
+        frameon=False,
+        fontsize=9,
+        alignment="left",
+    )
+    return write_png(figure, path)
+
+
+def reliability_diagram(probabilities: ArrayLike, labels: ArrayLike, path: Path) -> Path:
+    """Accuracy against confidence of the top label, in the bins of the ECE, above a histogram.
+
+    Args:
+        probabilities: [n, c].
+        labels: [n] integers.
+
+    Raises:
+        InputError: shapes that disagree.
+    """
+    p, y = _predictions(probabilities, labels)
+    confidence, correct = p.max(axis=1), p.argmax(axis=1) == y
+    rows, mean_confidence, accuracy = calibration_bins(confidence, correct).T
+    low, high = accuracy_interval(accuracy, rows)
+    error = calibration_error(confidence, correct)
+    least = 1 / p.shape[1]
+    figure, (axes, histogram) = empty_figure(5.2, 5.2, rows=2, heights=(3.4, 1), sharex=True)
+    axes.plot([least, 1], [least, 1], color=GREY, linestyle=":", linewidth=1.2, label="calibrated")
+    axes.errorbar(
+        mean_confidence,
+        accuracy,
+        yerr=[accuracy - low, high - accuracy],
+        color=COLOURS[0],
+        fmt="o-",
+        markersize=4.5,
+        linewidth=1.4,
+        elinewidth=1,
+        capsize=2,
+        label=f"{len(rows)} bins of equal mass (95% interval)",
+    )
+    axes.set(ylabel="accuracy", ylim=(min(least, low.min()) - 0.03, 1.03))
+    axes.legend(loc="upper left", frameon=False, fontsize=9)
+    said = "ECE undefined" if error is None else f"ECE = {error:.3f} (debiased)"
+    axes.text(
+        0.98, 0.04, f"{said}\nn = {len(y):,}", transform=axes.transAxes, ha="right", va="bottom", fontsize=10
+    )
+    histogram.hist(confidence, bins=np.linspace(least, 1, 31), color=COLOURS[0], alpha=0.75)  # type: ignore[arg-type]
+    histogram.set(xlabel="confidence (largest class probability)", ylabel="rows", xlim=(least - 0.02, 1.02))
+    histogram.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    return write_png(figure, path)
+
+
+def coverage_accuracy(correct: ArrayLike, uncertainty: ArrayLike, path: Path) -> Path:
+    """Accuracy on the rows that are kept when the least certain are refused, against the share kept.
+
+    Args:
+        correct: [n] bool, whether the prediction is right.
+        uncertainty: [n] any measure that grows with doubt; rows of equal doubt are kept or refused together.
+
+    Raises:
+        InputError: lengths that disagree, no rows, an uncertainty that is not finite.
+    """
+    right, doubt = np.asarray(correct, dtype=np.float64), np.asarray(uncertainty, dtype=np.float64)
+    if right.ndim != 1 or right.shape != doubt.shape or len(right) == 0 or not np.isfinite(doubt).all():
+        raise InputError(
+            f"coverage_accuracy: correct is {right.shape}, uncertainty {doubt.shape}; "
+            "give two lists of one length, at least 1, all finite"
+        )
+    order = np.argsort(doubt, kind="stable")
+    kept = np.append(np.flatnonzero(np.diff(doubt[order])), len(order) - 1) + 1
+    accuracy = np.cumsum(right[order])[kept - 1] / kept
+    low, high = accuracy_interval(accuracy, kept.astype(np.float64))
+    # The first few rows are noise that would set the scale of the axis.
+    drawn = kept >= min(len(order), max(10, len(order) // 50))
+    figure, (axes,) = empty_figure(6.2, 3.8)
+    coverage = kept / len(order)
+    axes.fill_between(
+        coverage[drawn],
+        low[drawn],
+        high[drawn],
+        color=COLOURS[0],
+        alpha=0.18,
+        linewidth=0,
+        label="95% interval",
+    )
+    axes.plot(coverage[drawn], accuracy[drawn], color=COLOURS[0], linewidth=1.8, label="rows kept")
+    axes.axhline(
+        right.mean(), color=GREY, linestyle=":", linewidth=1.2, label=f"all rows: {right.mean():.1%}"
+    )
+    axes.set(xlabel="coverage (share of rows answered)", ylabel="accuracy on the rows answered", xlim=(0, 1))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+    figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+    return write_png(figure, path)
+
+
+def modality_attention(
+    weights: ArrayLike,
+    labels: ArrayLike,
+    classes: Sequence[str],
+    path: Path,
+    modalities: Sequence[str] = MODALITIES,
+) -> Path:
+    """Mean attention weight of each modality, one bar a class; a class without rows is left out.
+
+    Args:
+        weights: [n, m] attention of each row on each of the m modalities, summing to 1 over them.
+        labels: [n] integers, the class of each row.
+        classes: c names.
+        modalities: m names.
+
+    Raises:
+        InputError: shapes that disagree.
+    """
+    w, y = _predictions(weights, labels)
+    if w.shape[1] != len(modalities):
+        raise InputError(
+            f"modality_attention: {w.shape[1]} columns for {len(modalities)} modalities; give as many"
+        )
+    bars = [("all rows", w)] + [(f"{name}", w[y == k]) for k, name in enumerate(classes)]
+    bars = [(f"{name} ({len(rows):,})", rows) for name, rows in bars if len(rows)]
+    figure, (axes,) = empty_figure(7.2, 1.3 + 0.42 * len(bars))
+    means = np.stack([rows.mean(axis=0) for _, rows in bars])
+    left = np.zeros(len(bars))
+    for m, name in enumerate(modalities):
+        colour = COLOURS[m % len(COLOURS)]
+        axes.barh(
+            range(len(bars)),
+            means[:, m],
+            left=left,
+            height=0.72,
+            color=colour,
+            edgecolor="white",
+            label=as_it_stands(name),
+        )
+        for row in np.flatnonzero(means[:, m] >= 0.05).tolist():
+            axes.text(
+                left[row] + means[row, m] / 2,
+                row,
+                f"{means[row, m]:.2f}",
+                ha="center",
+                va="center",
+                color="white" if colour in DARK_COLOURS else "black",
+                fontsize=9,
+            )
+        left = left + means[:, m]
+    axes.set_yticks(range(len(bars)), [as_it_stands(name) for name, _ in bars])
+    axes.invert_yaxis()
+    axes.set(xlabel="mean attention weight", xlim=(0, max(1.0, float(left.max()))))
+    axes.grid(False)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    figure.legend(loc="outside upper center", ncols=len(modalities), frameon=False, fontsize=9)
+    return write_png(figure, path)
+
+
+def _predictions(values: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    array, y = np.asarray(values, dtype=np.float64), np.asarray(labels, dtype=np.int64)
+    if array.ndim != 2 or y.shape != array.shape[:1] or len(y) == 0:
+        raise InputError(
+            f"figure: values are {array.shape} and labels {y.shape}; give [n, columns] and [n], n > 0"
+        )
+    return array, y

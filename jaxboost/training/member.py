@@ -1,0 +1,85 @@
+"""A member of the population is data: its rows, its seed, and the figures in which members differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxboost.data.batches import Normalizer
+
+
+class Hyperparameters(NamedTuple):
+    """What the compiled step reads of a member; stacked on a leading member axis.
+
+    Attributes:
+      seed: of initial weights, dropout, mixup and views.
+      dropout, weight_decay, mixup_alpha: rates.
+      min_lr, max_lr: of the schedule.
+      warmup_epochs, cycle_epochs, cycles: of the schedule.
+      epochs, patience: budget, and epochs without a better validation accuracy before it stops.
+      modalities: [4] which modalities it may see.
+    """
+
+    seed: jax.Array | int
+    dropout: jax.Array | float
+    weight_decay: jax.Array | float
+    mixup_alpha: jax.Array | float
+    min_lr: jax.Array | float
+    max_lr: jax.Array | float
+    warmup_epochs: jax.Array | int
+    cycle_epochs: jax.Array | int
+    cycles: jax.Array | int
+    epochs: jax.Array | int
+    patience: jax.Array | int
+    modalities: jax.Array
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network to train.
+
+    Attributes:
+      name: of its folder, as `kfold_0`.
+      train, validation: rows of the table; without validation rows the last epoch is kept.
+      normalizer: fitted on `train`.
+      hyperparameters: scalars, see `Hyperparameters`.
+    """
+
+    name: str
+    train: np.ndarray
+    validation: np.ndarray
+    normalizer: Normalizer
+    hyperparameters: Hyperparameters
+
+
+@dataclass(frozen=True)
+class TrainedMember:
+    """What scoring needs of a member.
+
+    Attributes:
+      name: of its folder.
+      params: weights, nested dicts of arrays.
+      normalizer: fitted on its training rows.
+      modalities: [4] bool, which it may see.
+    """
+
+    name: str
+    params: Any
+    normalizer: Normalizer
+    modalities: np.ndarray
+
+
+def stack_hyperparameters(members: list[Hyperparameters]) -> Hyperparameters:
+    """[member, ...] arrays of 32 bits."""
+    kinds = {"seed": np.uint32, "modalities": bool}
+    whole = ("warmup_epochs", "cycle_epochs", "cycles", "epochs", "patience")
+    kinds |= dict.fromkeys(whole, np.int32)
+    values = {}
+    for name in Hyperparameters._fields:
+        kind = kinds[name] if name in kinds else np.float32
+        values[name] = jnp.asarray(np.array([getattr(member, name) for member in members], kind))
+    return Hyperparameters(**values)

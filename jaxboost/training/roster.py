@@ -1,0 +1,65 @@
+"""The roster: which members a run trains, on which rows, with which figures."""
+
+from __future__ import annotations
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from jaxboost.data.batches import fit_normalizer
+from jaxboost.data.splits import Splits
+from jaxboost.modalities.featurize import MODALITIES, Features
+from jaxboost.training.member import Hyperparameters, Member
+from jaxboost.training.schedule import cycles_to_fill
+
+# Seeds of the three kinds lie apart, so that more folds or members change no other.
+_SEEDS = {"kfold": 0, "ensemble": 1000, "full": 2000}
+
+
+def make_roster(config: ConfigDict, splits: Splits, features: Features) -> list[Member]:
+    """K folds, ensemble and full model, in this order.
+
+    Every normalizer is fitted on the member's own training rows; vote and test rows stand in no member.
+    """
+    usable = splits.fold >= 0
+    members = []
+    for k in range(config.kfold.folds):
+        validation = splits.fold == k
+        figures = _figures(config, config.kfold, _SEEDS["kfold"] + k)
+        members.append(_member(f"kfold_{k}", usable & ~validation, validation, figures, features))
+    for i in range(config.ensemble.members):
+        validation = splits.ensemble_validation[i]
+        figures = _figures(config, config.ensemble, _SEEDS["ensemble"] + i)._replace(
+            dropout=config.ensemble.dropout + i * config.ensemble.dropout_step,
+            weight_decay=config.optimizer.weight_decay * (1 + i * config.ensemble.weight_decay_step),
+            mixup_alpha=config.ensemble.mixup_alpha + i * config.ensemble.mixup_alpha_step,
+        )
+        members.append(_member(f"ensemble_{i}", usable & ~validation, validation, figures, features))
+    figures = _figures(config, config.full, _SEEDS["full"])
+    members.append(_member("full", usable, np.zeros_like(usable), figures, features))
+    return members
+
+
+def _figures(config: ConfigDict, kind: ConfigDict, seed: int) -> Hyperparameters:
+    warmup = config.optimizer.warmup_epochs
+    return Hyperparameters(
+        seed=config.seed * 10_000 + seed,
+        dropout=kind.dropout,
+        weight_decay=config.optimizer.weight_decay,
+        mixup_alpha=kind.mixup_alpha,
+        min_lr=config.optimizer.min_lr,
+        max_lr=config.optimizer.max_lr,
+        warmup_epochs=warmup,
+        cycle_epochs=kind.cycle_epochs,
+        cycles=kind.cycles or cycles_to_fill(kind.epochs, warmup, kind.cycle_epochs),
+        epochs=kind.epochs,
+        # The full model has no validation rows, so nothing can stop it early.
+        patience=kind.patience if "patience" in kind else kind.epochs,
+        modalities=np.ones(len(MODALITIES), bool),
+    )
+
+
+def _member(
+    name: str, train: np.ndarray, validation: np.ndarray, figures: Hyperparameters, features: Features
+) -> Member:
+    rows = np.flatnonzero(train)
+    return Member(name, rows, np.flatnonzero(validation), fit_normalizer(features, rows), figures)
