@@ -39,7 +39,7 @@ class Block(nn.Module):
 
 
 class DenseStack(nn.Module):
-    """Dense, LayerNorm, GELU, dropout for each width in turn."""
+    """Dense, LayerNorm, GELU, dropout for each width in turn, added to the input where the width stays the same."""
 
     widths: Sequence[int]
     dtype: jnp.dtype
@@ -47,6 +47,7 @@ class DenseStack(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, rate: jax.Array | None) -> jax.Array:
         for width in self.widths:
-            x = nn.gelu(nn.LayerNorm(dtype=self.dtype)(nn.Dense(width, dtype=self.dtype)(x)))
-            x = Dropout()(x, rate)
+            y = nn.gelu(nn.LayerNorm(dtype=self.dtype)(nn.Dense(width, dtype=self.dtype)(x)))
+            y = Dropout()(y, rate)
+            x = x + y if x.shape[-1] == width else y
         return x
