@@ -1,13 +1,15 @@
-"""jaxboost on the command line: train, evaluate, predict. Flags and nothing else; the story is in jaxboost/recipe.py."""
+"""jaxboost on the command line: flags and nothing else; the story is in jaxboost/recipe.py."""
 
-import os
 import sys
 from pathlib import Path
 
 from absl import app, flags
 from ml_collections import config_flags
 
+from jaxboost.command_line import parse_flags
+from jaxboost.console import wrapped
 from jaxboost.errors import InputError
+from jaxboost.limits import check_config
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "recipe to train, as configs/quick.py")
 _MODE = flags.DEFINE_enum("mode", "train", ["train", "evaluate", "predict"], "what to do")
@@ -15,37 +17,49 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run; by default r
 _INPUTS = flags.DEFINE_list("inputs", [], "what to evaluate or predict; further paths may follow the flags")
 _OUTPUT = flags.DEFINE_string("output", None, "where --mode=predict writes its CSV")
 _STRICT = flags.DEFINE_bool("strict", False, "stop at the first structure that cannot be used")
-_ALLOW_PARTIAL = flags.DEFINE_bool("allow_partial", False, "vote without the members whose checkpoint is missing")
+_ALLOW_PARTIAL = flags.DEFINE_bool("allow_partial", False, "vote without the members that are missing")
 
 
 def main(argv: list[str]) -> int:
     """Runs one mode; an `InputError` becomes its message and exit status 2."""
-    import jax  # here, so that --help does not wait for it
-
-    # On a CPU every core is a device, so that members train side by side; accelerators do not read this.
-    jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
-    from jaxboost import recipe
-
     try:
-        return _run(recipe, [*_INPUTS.value, *argv[1:]])
+        return _run([*_INPUTS.value, *argv[1:]])
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _refuse(error)
 
 
-def _run(recipe, inputs: list[str]) -> int:
+def _run(inputs: list[str]) -> int:
+    config, workdir = _CONFIG.value, _WORKDIR.value
+    if config is None and (workdir is None or _MODE.value == "train"):
+        needed = "--config=FILE, as --config=configs/quick.py"
+        other = "" if _MODE.value == "train" else "--workdir=FOLDER, that of a run, or "
+        raise InputError(f"--mode={_MODE.value} needs {other}{needed}")
+    if config is not None:
+        check_config(config)
+    folder = Path(workdir or f"runs/{config.name}")
+
+    from jaxboost import recipe, scoring, settings  # here: an error or --help need not wait for them
+
+    settings.start_jax()
     if _MODE.value == "train":
-        if _CONFIG.value is None:
-            raise InputError("--mode=train needs --config, as --config=configs/quick.py")
-        return recipe.train(_CONFIG.value, Path(_WORKDIR.value or f"runs/{_CONFIG.value.name}"))
-    if _WORKDIR.value is None and _CONFIG.value is None:
-        raise InputError(f"--mode={_MODE.value} needs --workdir, the folder of a finished run")
-    workdir = Path(_WORKDIR.value or f"runs/{_CONFIG.value.name}")
+        return recipe.train(config, folder, strict=_STRICT.value)
     if _MODE.value == "evaluate":
-        return recipe.score_run(workdir, inputs, allow_partial=_ALLOW_PARTIAL.value)
+        return scoring.score_run(folder, inputs, allow_partial=_ALLOW_PARTIAL.value)
     output = None if _OUTPUT.value is None else Path(_OUTPUT.value)
-    return recipe.predict(workdir, inputs, output, strict=_STRICT.value, allow_partial=_ALLOW_PARTIAL.value)
+    return scoring.predict(folder, inputs, output, strict=_STRICT.value, allow_partial=_ALLOW_PARTIAL.value)
+
+
+def _parse(argv: list[str]) -> list[str]:
+    try:
+        return parse_flags(flags.FLAGS, argv)
+    except InputError as error:
+        sys.exit(_refuse(error))
+
+
+def _refuse(error: InputError) -> int:
+    print(wrapped(f"error: {error}"), file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=_parse)

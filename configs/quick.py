@@ -1,6 +1,6 @@
 """The same recipe for two CPU cores: every part of it, narrower and shorter.
 
-    python main.py --config=configs/quick.py --config.data.path=TABLE
+python main.py --config=configs/quick.py --config.data.path=TABLE
 """
 
 from ml_collections import ConfigDict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,10 +11,24 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+COLUMNS = 80
+
+
+def wrapped(text: str) -> str:
+    """`text` with its lines broken at 80 columns; a path or another long word stays whole."""
+    lines = []
+    for line in text.splitlines():
+        indent = line[: len(line) - len(line.lstrip())]
+        broken = textwrap.wrap(
+            line, COLUMNS, subsequent_indent=indent + "  ", break_long_words=False, break_on_hyphens=False
+        )
+        lines += [line] if len(line) <= COLUMNS else broken
+    return "\n".join(lines)
+
 
 def say(text: str) -> None:
-    """One line, at once, also when piped."""
-    print(text, flush=True)
+    """Prints at once, also when piped, in lines of at most 80 columns."""
+    print(wrapped(text), flush=True)
 
 
 def duration(seconds: float) -> str:

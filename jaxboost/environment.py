@@ -64,8 +64,6 @@ def git_commit(folder: Path) -> str | None:
         common = git / (git / "commondir").read_text().strip() if (git / "commondir").is_file() else git
         if (common / name).is_file():
             return (common / name).read_text().strip()
-        packed = (
-            (common / "packed-refs").read_text().splitlines() if (common / "packed-refs").is_file() else []
-        )
+        packed = (common / "packed-refs").read_text().splitlines() if (common / "packed-refs").is_file() else []
         return next((line.split()[0] for line in packed if line.endswith(f" {name}")), None)
     return None

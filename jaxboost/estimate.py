@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxboost.console import duration
-from jaxboost.data.batches import gather
+from jaxboost.data.batches import Materials, gather
+from jaxboost.models import SymmetryTables
 from jaxboost.training.loop import Workshop
 from jaxboost.training.member import Member
-from jaxboost.training.population import batch_loss, init_state
+from jaxboost.training.population import MemberState, batch_loss, init_state
 
 # Share of the matrix product's speed that a training step of this network reached on two CPU cores at width 128 and
 # 512; a guess elsewhere. It sets the scale of the estimate only; the run's own pace replaces it after the first call.
@@ -30,15 +32,15 @@ def estimate(members: list[Member], workshop: Workshop) -> str:
     )  # fmt: skip
     rows = jnp.zeros(workshop.batch, jnp.int32)
 
-    def fresh(materials, tables):
+    def fresh(materials: Materials, tables: SymmetryTables) -> MemberState:
         return init_state(workshop.network, hyper, take(materials, rows), tables, settings)
 
     resident = (workshop.materials, workshop.tables)
     params = jax.eval_shape(fresh, *resident).params
     count = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
 
-    def step(params, materials, tables):
-        def loss(p):
+    def step(params: Any, materials: Materials, tables: SymmetryTables) -> Any:
+        def loss(p: Any) -> jax.Array:
             labels = materials.label[rows]
             key = jax.random.key(0)
             return batch_loss(workshop.network, settings, p, take(materials, rows), labels, hyper, tables, key)[0]
@@ -46,7 +48,11 @@ def estimate(members: list[Member], workshop: Workshop) -> str:
         return jax.grad(loss)(params)
 
     analysis = jax.jit(step).lower(params, *resident).cost_analysis()
-    operations = analysis["flops"] * settings.steps_per_epoch * sum(m.hyperparameters.epochs for m in members)
+    operations = (
+        (analysis or {"flops": np.nan})["flops"]
+        * settings.steps_per_epoch
+        * sum(m.hyperparameters.epochs for m in members)
+    )
     seconds = operations / (EFFICIENCY * matmul_rate() * workshop.mesh.size)
     return (
         f"{len(members)} members of {count:,} parameters, {operations:.1e} operations: about {duration(seconds)} on "

@@ -12,12 +12,11 @@ from scipy.special import log_softmax
 from jaxboost.data.dataset import Dataset
 from jaxboost.data.splits import Splits
 from jaxboost.errors import InputError
-from jaxboost.inference import Scorer, electorates, fit_temperature, uncertainty, vote
+from jaxboost.inference import Scorer, TrainedMember, electorates, fit_temperature, uncertainty, vote
 from jaxboost.modalities.featurize import Features
 from jaxboost.physics.filling import verdict
 from jaxboost.physics.space_groups import space_group
 from jaxboost.reporting.metrics import score
-from jaxboost.training.member import TrainedMember
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,7 @@ class Evaluation:
     labels: np.ndarray
 
 
-def cast_votes(
-    scored: Mapping[str, tuple[np.ndarray, np.ndarray]], ballot: Ballot, candidate: str
-) -> Forecast:
+def cast_votes(scored: Mapping[str, tuple[np.ndarray, np.ndarray]], ballot: Ballot, candidate: str) -> Forecast:
     """The forecast of one candidate from {member: (logits [n, class], attention [n, 4])}."""
     names = ballot.voters[candidate]
     logits = np.stack([scored[name][0] for name in names])
@@ -115,7 +112,7 @@ def evaluate(
 
     Args:
       members: trained; found: what each one's checkpoint says of its training.
-      dataset, splits: as trained on; a fold model scores its own fold, vote and test rows, the others vote and test rows.
+      dataset, splits: as trained on; all score vote and test rows, a fold model its own fold too.
       scorer: of the dataset's rows.
       groupings: name -> {class: group}.
       average: 'logits' or 'probabilities'; super_members: 'all' or 'best'.
@@ -136,9 +133,7 @@ def evaluate(
     labels = dataset.labels
 
     def scores(probabilities: np.ndarray, where: np.ndarray, names: list[str]) -> dict[str, Any]:
-        return score(
-            probabilities, labels[where], dataset.formulas[where], dataset.classes, groupings, members=names
-        )
+        return score(probabilities, labels[where], dataset.formulas[where], dataset.classes, groupings, members=names)
 
     metrics: dict[str, Any] = {"cross_validation": None, "out_of_fold": None, "vote": None}
     forecasts: list[tuple[np.ndarray, Forecast]] = []

@@ -46,10 +46,7 @@ class RunLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            holder = (
-                os.pread(descriptor, 1000, 0).decode(errors="replace").strip()
-                or "a process that just started"
-            )
+            holder = os.pread(descriptor, 1000, 0).decode(errors="replace").strip() or "a process that just started"
             os.close(descriptor)
             raise InputError(
                 f"{self._path.parent} is in use by another run ({holder}); "
@@ -197,9 +194,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise InputError(
-                f"{path}, line {number}: not readable as JSON ({error}); remove the line"
-            ) from error
+            raise InputError(f"{path}, line {number}: not readable as JSON ({error}); remove the line") from error
         if not isinstance(row, dict):
             raise InputError(f"{path}, line {number}: not a JSON object; remove the line")
         rows.append(row)

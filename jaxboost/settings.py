@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,16 @@ def workers(config: ConfigDict) -> int:
     return (os.cpu_count() or 1) if count == -1 else count
 
 
+def start_jax() -> None:
+    """Makes every CPU core a device, so that members train side by side; accelerators do not read this.
+
+    To be called before anything asks for a device.
+    """
+    # It would announce each kind of accelerator that is not there.
+    logging.getLogger("jax").setLevel(logging.WARNING)
+    jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+
+
 def compilation_cache(config: ConfigDict) -> None:
     """Compiled programs are kept beside the featurised crystals, so a second start does not compile again."""
     folder = Path(config.data.cache_dir).expanduser() / "compiled"
@@ -146,8 +156,3 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
-
-
-def digest(obj: Any) -> str:
-    """SHA-256 of a JSON-able object."""
-    return hashlib.sha256(json.dumps(obj, sort_keys=True).encode()).hexdigest()

@@ -26,9 +26,7 @@ def test_the_commit_is_read_from_git(tmp_path, kind):
     git.mkdir()
     (git / "HEAD").write_text(f"{COMMIT}\n" if kind == "detached" else "ref: refs/heads/main\n")
     if kind == "packed":
-        (git / "packed-refs").write_text(
-            f"# pack-refs\n{'f' * 40} refs/heads/not/main\n{COMMIT} refs/heads/main\n"
-        )
+        (git / "packed-refs").write_text(f"# pack-refs\n{'f' * 40} refs/heads/not/main\n{COMMIT} refs/heads/main\n")
     else:
         (git / "refs" / "heads").mkdir(parents=True)
         (git / "refs" / "heads" / "main").write_text(f"{COMMIT}\n")

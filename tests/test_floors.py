@@ -62,8 +62,7 @@ def imports(module: str, source: str, is_package: bool = False) -> Iterator[str]
 
 def graph() -> dict[str, set[str]]:
     return {
-        module: set(imports(module, file.read_text(), file.name == "__init__.py"))
-        for module, file in MODULES.items()
+        module: set(imports(module, file.read_text(), file.name == "__init__.py")) for module, file in MODULES.items()
     }
 
 
@@ -81,9 +80,7 @@ def test_no_circle():
 
 
 def test_models_know_only_jax_and_flax():
-    roots = {
-        name.split(".")[0] for module, found in graph().items() if room(module) == "models" for name in found
-    }
+    roots = {name.split(".")[0] for module, found in graph().items() if room(module) == "models" for name in found}
     assert roots - set(sys.stdlib_module_names) - {"jaxboost"} <= MODELS_KNOW
 
 

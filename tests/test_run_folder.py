@@ -77,9 +77,7 @@ def test_a_file_is_no_workdir(tmp_path):
 
 def test_json_round_trip(tmp_path):
     path = tmp_path / "a" / "b.json"
-    write_json(
-        path, {"x": [1, 2.5, None, True], "name": "Bi₂Se₃", "numpy": np.float32(0.5), "array": np.arange(3)}
-    )
+    write_json(path, {"x": [1, 2.5, None, True], "name": "Bi₂Se₃", "numpy": np.float32(0.5), "array": np.arange(3)})
     assert read_json(path) == {"x": [1, 2.5, None, True], "name": "Bi₂Se₃", "numpy": 0.5, "array": [0, 1, 2]}
     assert os.listdir(path.parent) == ["b.json"]
 
@@ -186,11 +184,7 @@ def test_tensorboard_has_a_run_a_member(tmp_path):
         board.add("full", 0, {"loss": 2.0})
     files = {path.parent.name: path.read_bytes() for path in (tmp_path / "tensorboard").glob("*/events.*")}
     assert files.keys() == {"kfold_0", "full"}
-    assert (
-        files["kfold_0"].count(b"loss") == 2
-        and b"accuracy" in files["kfold_0"]
-        and b"auc" not in files["kfold_0"]
-    )
+    assert files["kfold_0"].count(b"loss") == 2 and b"accuracy" in files["kfold_0"] and b"auc" not in files["kfold_0"]
 
 
 def test_the_first_signal_sets_the_flag_and_a_second_interrupt_raises():

@@ -5,4 +5,12 @@ from jaxboost.crystal.crystal import Crystal, make_crystal, reduced_formula
 from jaxboost.crystal.readers import read_structure, structure_files
 from jaxboost.crystal.structure import Structure
 
-__all__ = ["Crystal", "Structure", "StructureError", "make_crystal", "read_structure", "reduced_formula", "structure_files"]
+__all__ = [
+    "Crystal",
+    "Structure",
+    "StructureError",
+    "make_crystal",
+    "read_structure",
+    "reduced_formula",
+    "structure_files",
+]

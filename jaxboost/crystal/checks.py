@@ -44,9 +44,7 @@ def check_structure(structure: Structure, max_atoms: int) -> None:
         )
     for name in ("lattice", "frac_coords"):
         if not np.isfinite(getattr(structure, name)).all():
-            raise StructureError(
-                f"a number in {name} is NaN or infinite: correct it in the source of the structure"
-            )
+            raise StructureError(f"a number in {name} is NaN or infinite: correct it in the source of the structure")
     wrong = (structure.atomic_numbers < 1) | (structure.atomic_numbers > MAX_ATOMIC_NUMBER)
     if wrong.any():
         raise StructureError(
@@ -63,8 +61,7 @@ def _check_shapes(structure: Structure) -> None:
     coords_fit = shapes[1] == (n_atoms, 3) or n_atoms == structure.frac_coords.size == 0
     if shapes[0] != (3, 3) or not coords_fit or shapes[2] != (n_atoms,):
         raise StructureError(
-            f"lattice {shapes[0]}, frac_coords {shapes[1]}, atomic_numbers {shapes[2]}: "
-            "expected (3, 3), (n, 3), (n,)"
+            f"lattice {shapes[0]}, frac_coords {shapes[1]}, atomic_numbers {shapes[2]}: expected (3, 3), (n, 3), (n,)"
         )
 
 
@@ -96,9 +93,7 @@ def _check_distances(structure: Structure) -> None:
         )
 
 
-def closest_pair(
-    lattice: np.ndarray, frac_coords: np.ndarray, cutoff: float
-) -> tuple[int, int, float] | None:
+def closest_pair(lattice: np.ndarray, frac_coords: np.ndarray, cutoff: float) -> tuple[int, int, float] | None:
     """The two closest atoms (or an atom and its own periodic image), where they are closer than `cutoff`.
 
     Args:

@@ -175,9 +175,7 @@ def make_crystal(structure: Structure, *, symprec: float = 0.1, max_atoms: int =
 
 
 def _find_symmetry(structure: Structure, symprec: float) -> moyopy.MoyoDataset:
-    cell = moyopy.Cell(
-        structure.lattice.tolist(), structure.frac_coords.tolist(), structure.atomic_numbers.tolist()
-    )
+    cell = moyopy.Cell(structure.lattice.tolist(), structure.frac_coords.tolist(), structure.atomic_numbers.tolist())
     try:
         return moyopy.MoyoDataset(cell, symprec=symprec)
     except ValueError as error:
@@ -216,8 +214,7 @@ def _find_orbits(
         nearest = same[distances.argmin(axis=1)]
         if distances.min(axis=1).max() > _MAPPING_TOLERANCE:
             raise StructureError(
-                "the symmetry found does not map the crystal onto itself: "
-                "try a smaller config.crystal.symprec"
+                "the symmetry found does not map the crystal onto itself: try a smaller config.crystal.symprec"
             )
         orbits[nearest] = len(stabilisers)
         stabilisers.append(np.flatnonzero(nearest == atom))

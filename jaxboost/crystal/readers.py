@@ -21,9 +21,7 @@ _GROUP_TAGS = (
 )  # fmt: skip
 _FULL_OCCUPANCY = 0.99  # refinements of an ordered site end at 0.998(3) and the like
 _MAX_OCCUPANCY = 1.01
-_SAME_SITE = (
-    0.05  # Angstrom; a file that lists images beside its operations repeats them to the printed digits
-)
+_SAME_SITE = 0.05  # Angstrom; a file that lists images beside its operations repeats them to the printed digits
 
 
 def structure_files(paths: Iterable[str | Path]) -> list[Path]:
@@ -48,17 +46,13 @@ def structure_files(paths: Iterable[str | Path]) -> list[Path]:
         else:
             raise StructureError(f"{path}: no such file or folder")
         if not files:
-            raise StructureError(
-                f"{given}: no structure file there (looked for *{', *'.join(READABLE_SUFFIXES)})"
-            )
+            raise StructureError(f"{given}: no structure file there (looked for *{', *'.join(READABLE_SUFFIXES)})")
         found.update(dict.fromkeys(files))
     return list(found)
 
 
 def _inside(folder: Path) -> list[Path]:
-    return sorted(
-        file for file in folder.iterdir() if file.suffix.lower() in READABLE_SUFFIXES and file.is_file()
-    )
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in READABLE_SUFFIXES and file.is_file())
 
 
 def read_structure(path: str | Path) -> Structure:
@@ -115,8 +109,7 @@ def _read_block(block: cif.Block) -> Structure:
         # The parser turns what is no number into 1.
         if value not in ("?", ".") and not _FULL_OCCUPANCY <= cif.as_number(value) <= _MAX_OCCUPANCY:
             raise StructureError(
-                f"disorder/partial occupancy: a site has occupancy {value}; "
-                "give an ordered model (every occupancy 1)"
+                f"disorder/partial occupancy: a site has occupancy {value}; give an ordered model (every occupancy 1)"
             )
     small = gemmi.make_small_structure_from_block(block)
     _check_symmetry_is_known(block, small)
@@ -135,9 +128,7 @@ def _atomic_number(site: gemmi.SmallStructure.Site) -> int:
 
 
 def _check_symmetry_is_known(block: cif.Block, small: gemmi.SmallStructure) -> None:
-    listed = next(
-        (set(map(_plain, values)) for tag in _OPERATION_TAGS if (values := block.find_values(tag))), set()
-    )
+    listed = next((set(map(_plain, values)) for tag in _OPERATION_TAGS if (values := block.find_values(tag))), set())
     listed -= {"?", "."}
     only_identity = len(listed) == 1 and gemmi.Op(*listed) == gemmi.Op()
     if listed and not only_identity and len(small.cell.images) + 1 < max(2, len(listed)):
@@ -148,9 +139,7 @@ def _check_symmetry_is_known(block: cif.Block, small: gemmi.SmallStructure) -> N
     for tag in _GROUP_TAGS:
         value = block.find_value(tag)
         if value is not None and value not in ("?", "."):
-            raise StructureError(
-                f"unknown space group {cif.as_string(value)!r} and no list of symmetry operations"
-            )
+            raise StructureError(f"unknown space group {cif.as_string(value)!r} and no list of symmetry operations")
 
 
 def _plain(value: str) -> str:
@@ -188,13 +177,9 @@ def _refuse_twice_listed(lattice: np.ndarray, small: gemmi.SmallStructure) -> No
         )
 
 
-def _merge_images(
-    lattice: np.ndarray, coords: np.ndarray, numbers: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _merge_images(lattice: np.ndarray, coords: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Drops every atom that lies on an earlier one of its element."""
-    while (pair := closest_pair(lattice, coords, _SAME_SITE)) is not None and numbers[pair[0]] == numbers[
-        pair[1]
-    ]:
+    while (pair := closest_pair(lattice, coords, _SAME_SITE)) is not None and numbers[pair[0]] == numbers[pair[1]]:
         later = max(pair[:2])
         coords, numbers = np.delete(coords, later, axis=0), np.delete(numbers, later)
     return coords, numbers

@@ -13,7 +13,7 @@ from jaxboost.data.views import View, displaced
 from jaxboost.modalities.featurize import Features
 from jaxboost.modalities.kspace_graph import space_group_arrays
 from jaxboost.modalities.scalars import strain_response
-from jaxboost.models.batch import Batch, SymmetryTables
+from jaxboost.models.batch import Array, Batch, SymmetryTables
 
 CLIP = 10.0  # standard deviations; a rare column would otherwise drown the rest
 
@@ -23,34 +23,34 @@ class Materials(NamedTuple):
     `possible` [n, class], `label` [n] (-1 unknown).
     """
 
-    offset: jax.Array
-    element: jax.Array
-    site_group: jax.Array
-    multiplicity: jax.Array
-    target: jax.Array
-    distance: jax.Array
-    direction: jax.Array
-    points: jax.Array
-    scalars: jax.Array
-    electrons: jax.Array
-    mask: jax.Array
-    space_group: jax.Array
-    identity: jax.Array
-    possible: jax.Array
-    label: jax.Array
-    strain_constant: jax.Array
-    strain_proportional: jax.Array
+    offset: Array
+    element: Array
+    site_group: Array
+    multiplicity: Array
+    target: Array
+    distance: Array
+    direction: Array
+    points: Array
+    scalars: Array
+    electrons: Array
+    mask: Array
+    space_group: Array
+    identity: Array
+    possible: Array
+    label: Array
+    strain_constant: Array
+    strain_proportional: Array
 
 
 class Normalizer(NamedTuple):
     """Mean and standard deviation of each column, fitted on the training rows of one member."""
 
-    points_mean: np.ndarray
-    points_std: np.ndarray
-    scalars_mean: np.ndarray
-    scalars_std: np.ndarray
-    electrons_mean: np.ndarray
-    electrons_std: np.ndarray
+    points_mean: Array
+    points_std: Array
+    scalars_mean: Array
+    scalars_std: Array
+    electrons_mean: Array
+    electrons_std: Array
 
 
 def make_materials(features: Features, possible: np.ndarray, label: np.ndarray) -> Materials:
@@ -105,7 +105,7 @@ def gather(
     *,
     nodes: int,
     normalizer: Normalizer,
-    modalities: jax.Array,
+    modalities: Array,
     view: View | None = None,
     key: jax.Array | None = None,
     cutoff: float,
@@ -137,11 +137,12 @@ def gather(
     distance = jnp.where(real[:, None], materials.distance[orbit], jnp.inf)
     scalars = materials.scalars[row]
     k = distance.shape[1]
-    kept, share = k, 1.0
+    kept: Array | int = k
+    share: Array | float = 1.0
     if view is not None:
         kept, share = view.neighbors, view.reach
         scalars = scalars + view.strain * (materials.strain_constant + materials.strain_proportional * scalars)
-    farthest = distance[:, kept - 1] if view is None else jnp.take(distance, kept - 1, axis=1)
+    farthest = jnp.take(distance, kept - 1, axis=1)
     reach = jnp.minimum(farthest, cutoff * share)
     if view is not None and key is not None:
         identity = materials.identity[row[owner]] + position.astype(jnp.uint32)
@@ -166,7 +167,7 @@ def gather(
     )
 
 
-def _standard(x: jax.Array, mean: jax.Array, std: jax.Array) -> jax.Array:
+def _standard(x: Array, mean: Array, std: Array) -> jax.Array:
     return jnp.clip(jnp.where(jnp.isnan(x), 0.0, (x - mean) / std), -CLIP, CLIP)
 
 

@@ -44,6 +44,15 @@ class Dataset:
         return len(self.ids)
 
 
+class NothingUsable(InputError):
+    """No structure of a table can be used; `rejected` holds (input, reason) of each."""
+
+    def __init__(self, source: str, rejected: tuple[tuple[str, str], ...]) -> None:
+        self.rejected = rejected
+        first = f"; the first: {rejected[0][0]}: {rejected[0][1]}" if rejected else ""
+        super().__init__(f"{source}: none of its structures can be used{first}")
+
+
 def featurize_table(
     table: Table,
     settings: FeaturizerSettings,
@@ -51,19 +60,18 @@ def featurize_table(
     cache_dir: str,
     workers: int,
     progress: Callable[[int], None],
-    none_is_fine: bool = False,
-) -> Dataset | None:
+) -> Dataset:
     """Features of every row that can be used; the others are listed with their reason.
 
-    Where no row can be used it raises `InputError`, or returns None if `none_is_fine`.
+    Raises:
+      NothingUsable: none is left.
     """
     features, kept, refused = featurize(
         table.structures, settings, cache_dir=Path(cache_dir).expanduser(), workers=workers, progress=progress
     )
     rejected = (*table.rejected, *((str(table.ids[row]), reason) for row, reason in refused))
     if features is None:
-        reason = f"; the first: {rejected[0][0]}: {rejected[0][1]}" if rejected else ""
-        raise InputError(f"{table.source}: none of {len(table)} structures can be used{reason}")
+        raise NothingUsable(table.source, rejected)
     return Dataset(
         ids=np.asarray(table.ids)[kept],
         formulas=features.formula,

@@ -93,9 +93,7 @@ def read_table(
             f"{path}: no such file or folder; give a parquet table, or a folder with {ID_PROP} and CIF files"
         )
     if source.suffix.lower() in _PICKLES:
-        raise InputError(
-            f"{path}: files that may hold pickled objects are never opened; give the table as parquet"
-        )
+        raise InputError(f"{path}: files that may hold pickled objects are never opened; give the table as parquet")
     if source.is_dir():
         listing = _list_folder(source, require_labels)
     else:
@@ -110,9 +108,7 @@ def read_table(
     return _usable(listing, source, classes, require_labels)
 
 
-def _list_parquet(
-    columns: ParquetColumns, label_column: str, id_column: str, require_labels: bool
-) -> _Listing:
+def _list_parquet(columns: ParquetColumns, label_column: str, id_column: str, require_labels: bool) -> _Listing:
     needed = [
         id_column,
         "lattice",
@@ -173,20 +169,14 @@ def _check_ids(listing: _Listing, source: Path) -> None:
             labels[name].add(label)
     torn = {name: f"{name} ({', '.join(sorted(found))})" for name, found in labels.items() if len(found) > 1}
     if torn:
-        raise InputError(
-            f"{source}: {len(torn)} ids have two labels: {_some(torn.values())}; keep the right one"
-        )
-    raise InputError(
-        f"{source}: {len(repeated)} ids stand more than once: {_some(repeated)}; keep one row an id"
-    )
+        raise InputError(f"{source}: {len(torn)} ids have two labels: {_some(torn.values())}; keep the right one")
+    raise InputError(f"{source}: {len(repeated)} ids stand more than once: {_some(repeated)}; keep one row an id")
 
 
 def _check_labels(labels: Sequence[str | None], classes: tuple[str, ...], where: str) -> None:
     found = {label for label in labels if label is not None}
     if not found:
-        raise InputError(
-            f"{where}: no row has a label; training and scoring need one (config.data.label_column)"
-        )
+        raise InputError(f"{where}: no row has a label; training and scoring need one (config.data.label_column)")
     unknown = sorted(found.difference(classes)) if classes else []
     if unknown:
         raise InputError(

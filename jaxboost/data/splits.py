@@ -88,9 +88,7 @@ def make_splits(
     rest = ~test & ~vote
     for part, count, field in (("test", test.sum(), "test_fraction"), ("vote", vote.sum(), "vote_fraction")):
         if count == 0:
-            raise InputError(
-                f"no {part} row among {len(labels)}: give more rows, or raise config.data.{field}"
-            )
+            raise InputError(f"no {part} row among {len(labels)}: give more rows, or raise config.data.{field}")
     _check_counts(np.bincount(labels[rest], minlength=len(names)), names, folds)
     fold = draw(rest, (1 / folds,) * folds, _FOLDS, 0)
     shares = (1 - validation_fraction, validation_fraction)
@@ -158,9 +156,7 @@ def _given_test(split: np.ndarray, group: np.ndarray, formulas: np.ndarray) -> n
 
 def _check_settings(folds: int, ensemble_members: int, *fractions: float) -> None:
     if folds < 2 or ensemble_members < 0:
-        raise InputError(
-            f"config.kfold.folds is {folds}, config.ensemble.members {ensemble_members}: at least 2 and 0"
-        )
+        raise InputError(f"config.kfold.folds is {folds}, config.ensemble.members {ensemble_members}: at least 2 and 0")
     fields = ("data.vote_fraction", "data.test_fraction", "ensemble.validation_fraction")
     for name, value in zip(fields, fractions, strict=True):
         if not 0 < value < 1:
@@ -178,9 +174,7 @@ def _check_counts(counts: np.ndarray, names: Sequence[str], folds: int) -> None:
         )
 
 
-def _check_trainable(
-    member: str, rest: np.ndarray, held: np.ndarray, labels: np.ndarray, names: Sequence[str]
-) -> None:
+def _check_trainable(member: str, rest: np.ndarray, held: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> None:
     if not held.any():
         raise InputError(f"{member} would be validated on no row: give more formulas, or use fewer folds")
     missing = np.setdiff1d(labels[rest], labels[rest & ~held])
@@ -243,6 +237,4 @@ def splits_from_json(stored: dict[str, list], ids: Sequence[str]) -> Splits:
         fold[mask(part)] = number
     members = [mask(part) for part in stored["ensemble_validation"]]
     validation = np.array(members, dtype=bool).reshape(len(members), len(row))
-    return Splits(
-        test=mask(stored["test"]), vote=mask(stored["vote"]), fold=fold, ensemble_validation=validation
-    )
+    return Splits(test=mask(stored["test"]), vote=mask(stored["vote"]), fold=fold, ensemble_validation=validation)

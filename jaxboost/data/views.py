@@ -23,10 +23,10 @@ class View(NamedTuple):
       reach: largest distance that counts, as a share of the stored cutoff.
     """
 
-    jitter: jax.Array | float
-    strain: jax.Array | float
-    neighbors: jax.Array | int
-    reach: jax.Array | float
+    jitter: jax.Array | np.ndarray | float
+    strain: jax.Array | np.ndarray | float
+    neighbors: jax.Array | np.ndarray | int
+    reach: jax.Array | np.ndarray | float
 
 
 def test_views(count: int, *, neighbors: int, jitter: float, strain: float, seed: int) -> View:
@@ -45,7 +45,9 @@ def test_views(count: int, *, neighbors: int, jitter: float, strain: float, seed
     kept = neighbors - rng.integers(0, max(neighbors // 4, 1) + 1, count)
     reaches = rng.uniform(0.8, 1.0, count)
     jitters[0], strains[0], kept[0], reaches[0] = 0.0, 0.0, neighbors, 1.0
-    return View(np.float32(jitters), np.float32(strains), np.int32(kept), np.float32(reaches))
+    return View(
+        jitters.astype(np.float32), strains.astype(np.float32), kept.astype(np.int32), reaches.astype(np.float32)
+    )
 
 
 def random_view(key: jax.Array, *, neighbors: int, jitter: float, strain: float) -> View:

@@ -2,12 +2,14 @@
 
 from jaxboost.inference.augmentation import Scorer, ScoringSettings, logits_program
 from jaxboost.inference.calibration import fit_temperature
+from jaxboost.inference.trained import TrainedMember
 from jaxboost.inference.vote import CANDIDATES, electorates, uncertainty, vote
 
 __all__ = [
     "CANDIDATES",
     "Scorer",
     "ScoringSettings",
+    "TrainedMember",
     "electorates",
     "fit_temperature",
     "logits_program",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +14,8 @@ from jax.sharding import PartitionSpec as P
 
 from jaxboost.data.batches import Materials, deal, gather, scoring_batches
 from jaxboost.data.views import View
+from jaxboost.inference.trained import TrainedMember
 from jaxboost.models import Network, SymmetryTables
-from jaxboost.training.member import TrainedMember
 
 STEPS_PER_CALL = 4  # batches a call scores: few shapes, little padding
 
@@ -45,7 +46,9 @@ def logits_program(network: Network, settings: ScoringSettings, mesh: Mesh) -> C
     [member, step, b, class] and modality attention [member, step, b, 4], means over the views.
     """
 
-    def one_batch(params, normalizer, modalities, rows, views, materials, tables):
+    def one_batch(
+        params: Any, normalizer: Any, modalities: Any, rows: Any, views: Any, materials: Any, tables: Any
+    ) -> Any:
         def one_view(indexed: tuple[jax.Array, View]) -> tuple[jax.Array, jax.Array]:
             number, view = indexed
             key = jax.random.fold_in(jax.random.key(settings.seed), number)
@@ -60,14 +63,16 @@ def logits_program(network: Network, settings: ScoringSettings, mesh: Mesh) -> C
         scored = jax.lax.map(one_view, (jnp.arange(count), views))
         return jax.tree.map(lambda x: x.mean(0), scored)
 
-    def local(params, normalizers, modalities, rows, views, materials, tables):
-        def one_member(args):
+    def local(
+        params: Any, normalizers: Any, modalities: Any, rows: Any, views: Any, materials: Any, tables: Any
+    ) -> Any:
+        def one_member(args: Any) -> Any:
             own, normalizer, allowed, batches = args
 
-            def score(rows):
+            def score(rows: jax.Array) -> Any:
                 return one_batch(own, normalizer, allowed, rows, views, materials, tables)
 
-            def nothing(rows):
+            def nothing(rows: jax.Array) -> Any:
                 return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(score, rows))
 
             # Members with fewer rows than the others end on empty batches.

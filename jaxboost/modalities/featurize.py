@@ -244,7 +244,7 @@ def _store(
     arrays["refused_reasons"] = np.array(list(bad.values()), str)
     name = uuid.uuid4().hex
     with open(folder / f"{name}.partial", "wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+        np.savez(file, **arrays)
     os.replace(folder / f"{name}.partial", folder / f"{name}.npz")
 
 

@@ -182,4 +182,3 @@ def _shortest(k_points: np.ndarray, lattice: np.ndarray) -> np.ndarray:
     shifts = np.stack(np.meshgrid(*[np.arange(-2, 3)] * 3, indexing="ij"), -1).reshape(-1, 3)
     candidates = (k_points[:, None] + shifts) @ reciprocal
     return np.linalg.norm(candidates, axis=-1).min(1)
-

@@ -78,10 +78,15 @@ def strain_response() -> tuple[np.ndarray, np.ndarray]:
     """How the columns follow an isotropic strain: `x -> x + strain (constant + proportional x)`, both [columns]."""
     constant = dict.fromkeys(("log_length_short", "log_length_middle", "log_length_long"), 1.0)
     constant |= {"log_volume_per_atom": 3.0, "log_density": -3.0}
-    distances = ("shortest_distance", "mean_shortest_distance", "spread_shortest_distance", "distance_over_radii")
+    distances = (
+        "shortest_distance",
+        "mean_shortest_distance",
+        "spread_shortest_distance",
+        "distance_over_radii",
+    )
     names = column_names()
     return (
-        np.array([constant[name] if name in constant else 0.0 for name in names], np.float32),
+        np.array([constant.get(name, 0.0) for name in names], np.float32),
         np.array([float(name in distances) for name in names], np.float32),
     )
 

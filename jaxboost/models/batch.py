@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax
+import numpy as np
+
+# Host arrays become device arrays where they enter a compiled program.
+Array = jax.Array | np.ndarray
 
 
 class SymmetryTables(NamedTuple):
@@ -18,11 +22,11 @@ class SymmetryTables(NamedTuple):
       element: [104, e] element properties, standardised over the table, zero where unknown.
     """
 
-    co_group: jax.Array
-    present: jax.Array
-    point: jax.Array
-    line: jax.Array
-    element: jax.Array
+    co_group: Array
+    present: Array
+    point: Array
+    line: Array
+    element: Array
 
 
 class Batch(NamedTuple):

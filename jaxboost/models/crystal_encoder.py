@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxboost.models.batch import Batch
+from jaxboost.models.batch import Array, Batch
 from jaxboost.models.layers import Dropout
 
 # Shares of the reach (the K-th distance or the cutoff) at which the three scales fade to zero.
@@ -51,7 +51,7 @@ class CrystalEncoder(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, batch: Batch, elements: jax.Array, rate: jax.Array | None) -> jax.Array:
+    def __call__(self, batch: Batch, elements: Array, rate: jax.Array | None) -> jax.Array:
         """Tokens [b, token] from a batch and the element table [104, e]."""
         dense = lambda size: nn.Dense(size, dtype=self.dtype)  # noqa: E731
         h = (

@@ -62,9 +62,7 @@ class SelfAttention(nn.Module):
     def __call__(self, tokens: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Tokens [b, m, w] and mask [b, m] to updates [b, m, w] and weights [b, m, j, head]."""
         b, m, w = tokens.shape
-        q, k, v = (
-            nn.Dense(w, dtype=self.dtype)(tokens).reshape(b, m, self.heads, w // self.heads) for _ in range(3)
-        )
+        q, k, v = (nn.Dense(w, dtype=self.dtype)(tokens).reshape(b, m, self.heads, w // self.heads) for _ in range(3))
         allowed = jnp.broadcast_to(mask[:, None, :], (b, m, m))
         mixed, attention = _attention(q, k[:, None], v[:, None], allowed)
         return nn.Dense(w, dtype=self.dtype)(mixed.reshape(tokens.shape)), attention

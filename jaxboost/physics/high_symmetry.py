@@ -161,12 +161,8 @@ def segments(ops: Operations, points: tuple[MaximalPoint, ...]) -> tuple[Segment
                 place[key] = (rank, segment)
 
     joined = {key[:2] for key in lines}
-    kept_detours = [
-        s for key, (_, s) in detours.items() if key not in joined and (s.dimension == 2 or s.i == 0)
-    ]
-    return tuple(
-        sorted([s for _, s in lines.values()] + kept_detours, key=lambda s: (s.i, s.j, s.dimension, *s.end))
-    )
+    kept_detours = [s for key, (_, s) in detours.items() if key not in joined and (s.dimension == 2 or s.i == 0)]
+    return tuple(sorted([s for _, s in lines.values()] + kept_detours, key=lambda s: (s.i, s.j, s.dimension, *s.end)))
 
 
 def at_point(ops: Operations, point: MaximalPoint, *, spin: bool = True) -> Representations:

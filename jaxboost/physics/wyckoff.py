@@ -69,9 +69,7 @@ def site_representations(ops: Operations, site: Site) -> Representations:
     return representations(ops, site.members, site.members, np.zeros(3), spin=True)
 
 
-def induced_characters(
-    site: Site, orbitals: Representations, members: np.ndarray, kpoint: np.ndarray
-) -> np.ndarray:
+def induced_characters(site: Site, orbitals: Representations, members: np.ndarray, kpoint: np.ndarray) -> np.ndarray:
     """Characters `[corep of the site, element]` of the induced band representations at a k-point.
 
     Args:

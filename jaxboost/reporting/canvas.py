@@ -30,9 +30,7 @@ def empty_figure(
     """A figure of so many inches, unknown to pyplot, and its axes in reading order."""
     figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(wspace=0.06))
     FigureCanvasAgg(figure)
-    grid = figure.subplots(
-        rows, columns, squeeze=False, sharex=sharex, gridspec_kw={"height_ratios": heights}
-    )
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=sharex, gridspec_kw={"height_ratios": heights})
     for axes in grid.flat:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(True, color="#e4e4e4", linewidth=0.7)

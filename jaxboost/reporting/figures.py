@@ -78,9 +78,7 @@ def roc_curves(probabilities: ArrayLike, labels: ArrayLike, classes: Sequence[st
     """
     p, y = _predictions(probabilities, labels)
     if p.shape[1] != len(classes):
-        raise InputError(
-            f"roc_curves: {p.shape[1]} columns for {len(classes)} classes; give one name a column"
-        )
+        raise InputError(f"roc_curves: {p.shape[1]} columns for {len(classes)} classes; give one name a column")
     figure, (axes,) = empty_figure(6.6, 4.2)
     for k, name in enumerate(classes):
         positives = int((y == k).sum())
@@ -97,9 +95,7 @@ def roc_curves(probabilities: ArrayLike, labels: ArrayLike, classes: Sequence[st
             label=label,
         )
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":", label="chance: 0.500")
-    axes.set(
-        xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01)
-    )
+    axes.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     axes.set_aspect("equal")
     axes.legend(
         title="class: area (rows)",
@@ -145,9 +141,7 @@ def reliability_diagram(probabilities: ArrayLike, labels: ArrayLike, path: Path)
     axes.set(ylabel="accuracy", ylim=(min(least, low.min()) - 0.03, 1.03))
     axes.legend(loc="upper left", frameon=False, fontsize=9)
     said = "ECE undefined" if error is None else f"ECE = {error:.3f} (debiased)"
-    axes.text(
-        0.98, 0.04, f"{said}\nn = {len(y):,}", transform=axes.transAxes, ha="right", va="bottom", fontsize=10
-    )
+    axes.text(0.98, 0.04, f"{said}\nn = {len(y):,}", transform=axes.transAxes, ha="right", va="bottom", fontsize=10)
     histogram.hist(confidence, bins=np.linspace(least, 1, 31), color=COLOURS[0], alpha=0.75)  # type: ignore[arg-type]
     histogram.set(xlabel="confidence (largest class probability)", ylabel="rows", xlim=(least - 0.02, 1.02))
     histogram.yaxis.set_major_locator(MaxNLocator(3, integer=True))
@@ -188,9 +182,7 @@ def coverage_accuracy(correct: ArrayLike, uncertainty: ArrayLike, path: Path) ->
         label="95% interval",
     )
     axes.plot(coverage[drawn], accuracy[drawn], color=COLOURS[0], linewidth=1.8, label="rows kept")
-    axes.axhline(
-        right.mean(), color=GREY, linestyle=":", linewidth=1.2, label=f"all rows: {right.mean():.1%}"
-    )
+    axes.axhline(right.mean(), color=GREY, linestyle=":", linewidth=1.2, label=f"all rows: {right.mean():.1%}")
     axes.set(xlabel="coverage (share of rows answered)", ylabel="accuracy on the rows answered", xlim=(0, 1))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1.0, decimals=None))
@@ -218,9 +210,7 @@ def modality_attention(
     """
     w, y = _predictions(weights, labels)
     if w.shape[1] != len(modalities):
-        raise InputError(
-            f"modality_attention: {w.shape[1]} columns for {len(modalities)} modalities; give as many"
-        )
+        raise InputError(f"modality_attention: {w.shape[1]} columns for {len(modalities)} modalities; give as many")
     bars = [("all rows", w)] + [(f"{name}", w[y == k]) for k, name in enumerate(classes)]
     bars = [(f"{name} ({len(rows):,})", rows) for name, rows in bars if len(rows)]
     figure, (axes,) = empty_figure(7.2, 1.3 + 0.42 * len(bars))
@@ -261,7 +251,5 @@ def modality_attention(
 def _predictions(values: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     array, y = np.asarray(values, dtype=np.float64), np.asarray(labels, dtype=np.int64)
     if array.ndim != 2 or y.shape != array.shape[:1] or len(y) == 0:
-        raise InputError(
-            f"figure: values are {array.shape} and labels {y.shape}; give [n, columns] and [n], n > 0"
-        )
+        raise InputError(f"figure: values are {array.shape} and labels {y.shape}; give [n, columns] and [n], n > 0")
     return array, y

@@ -109,9 +109,7 @@ def grouping_matrix(classes: Sequence[str], grouping: Mapping[str, str]) -> tupl
     lacking = [name for name in classes if name not in grouping]
     unknown = [name for name in grouping if name not in classes]
     if lacking or unknown:
-        wrong = [f"it lacks {lacking}"] * bool(lacking) + [
-            f"it names {unknown}, which are no classes"
-        ] * bool(unknown)
+        wrong = [f"it lacks {lacking}"] * bool(lacking) + [f"it names {unknown}, which are no classes"] * bool(unknown)
         raise InputError(
             f"the grouping {dict(grouping)} does not fit the classes {list(classes)}: {' and '.join(wrong)}; "
             "give each class exactly one group"
@@ -122,9 +120,7 @@ def grouping_matrix(classes: Sequence[str], grouping: Mapping[str, str]) -> tupl
     return names, matrix
 
 
-def paired_difference(
-    a: ArrayLike, b: ArrayLike, formulas: Sequence[str] | NDArray[Any]
-) -> tuple[float, float]:
+def paired_difference(a: ArrayLike, b: ArrayLike, formulas: Sequence[str] | NDArray[Any]) -> tuple[float, float]:
     """Mean of a - b over rows and its standard error, rows of one formula counted as one draw.
 
     With d = a - b, its mean m and G formulas: SE = sqrt(G / (G - 1) * sum_g (sum_{i in g} (d_i - m))^2) / n,
@@ -149,9 +145,7 @@ def paired_difference(
         )
     difference = first - second
     if not np.isfinite(difference).all():
-        raise InputError(
-            f"paired_difference: row {_first(~np.isfinite(difference))} is not finite; score it again"
-        )
+        raise InputError(f"paired_difference: row {_first(~np.isfinite(difference))} is not finite; score it again")
     mean = difference.mean()
     names, group = np.unique(np.asarray(formulas, dtype=str), return_inverse=True)
     if len(names) == 1:
@@ -181,9 +175,7 @@ def _checked(
         raise InputError(f"score: labels are {y.dtype}; give integers, the column of the true class")
     not_finite = ~np.isfinite(p).all(axis=1)
     if not_finite.any():
-        raise InputError(
-            f"score: probabilities of row {_first(not_finite)} are not finite; look for a diverged member"
-        )
+        raise InputError(f"score: probabilities of row {_first(not_finite)} are not finite; look for a diverged member")
     total = p.sum(axis=1)
     bad = (p < 0).any(axis=1) | (np.abs(total - 1) > ROW_SUM_TOLERANCE)
     if bad.any():

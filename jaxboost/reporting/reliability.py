@@ -32,10 +32,7 @@ def calibration_bins(confidence: Floats, correct: NDArray[np.bool_], bins: int =
     middle_rank = np.cumsum(counts) - counts / 2
     which = np.minimum((middle_rank * bins / n).astype(int), bins - 1)[inverse]
     totals = np.stack(
-        [
-            np.bincount(which, weights=weights, minlength=bins)
-            for weights in (np.ones(n), confidence, correct)
-        ],
+        [np.bincount(which, weights=weights, minlength=bins) for weights in (np.ones(n), confidence, correct)],
         axis=1,
     )
     merged: list[Floats] = []
@@ -51,9 +48,7 @@ def calibration_bins(confidence: Floats, correct: NDArray[np.bool_], bins: int =
     return np.column_stack([stacked[:, 0], stacked[:, 1:] / stacked[:, :1]])
 
 
-def calibration_error(
-    confidence: Floats, correct: NDArray[np.bool_], bins: int = CALIBRATION_BINS
-) -> float | None:
+def calibration_error(confidence: Floats, correct: NDArray[np.bool_], bins: int = CALIBRATION_BINS) -> float | None:
     """Debiased expected calibration error of the top label, root mean square over bins of equal mass.
 
         ECE = sqrt(max(0, sum_b n_b / n * [(conf_b - acc_b)^2 - acc_b (1 - acc_b) / (n_b - 1)]))

@@ -47,9 +47,7 @@ def write_report(
     """
     _candidates(metrics)
     template = files("jaxboost.reporting").joinpath("report.html.jinja").read_text(encoding="utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"number": _number, "interval": _interval, "duration": _duration}
     page = environment.from_string(template).render(
         metrics=metrics,

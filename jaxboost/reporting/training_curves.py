@@ -58,15 +58,11 @@ def learning_curves(log: Sequence[Mapping[str, Any]], path: Path) -> Path:
         Line2D([], [], color=GREY, linestyle="-", label="validation"),
         Line2D([], [], color=GREY, linestyle=DASHES[1], label="training"),
     ]
-    figure.legend(
-        handles=handles, loc="outside upper center", ncols=min(len(handles), 5), frameon=False, fontsize=9
-    )
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 5), frameon=False, fontsize=9)
     return write_png(figure, path)
 
 
-def _family(
-    axes: Axes, members: Mapping[str, list[Mapping[str, Any]]], field: str, colour: str, dash: Any
-) -> None:
+def _family(axes: Axes, members: Mapping[str, list[Mapping[str, Any]]], field: str, colour: str, dash: Any) -> None:
     """A thin line a member and, where there are several, a thick one: their mean at each epoch."""
     by_epoch: dict[float, list[float]] = {}
     for lines in members.values():

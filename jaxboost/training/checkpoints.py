@@ -134,17 +134,13 @@ def restore_checkpoint(folder: Path, template: Any = None) -> Restored:
                 logger.warning("checkpoint of step %d is used instead, in %s", step, folder)
             return Restored(step, arrays, fitted)
     found = "; ".join(reasons) or "no step saved to its end"
-    raise InputError(
-        f"no usable checkpoint in {folder} ({found}); remove the folder to train this member anew"
-    )
+    raise InputError(f"no usable checkpoint in {folder} ({found}); remove the folder to train this member anew")
 
 
 def has_checkpoint(folder: Path) -> bool:
     """Whether a step was saved to its end here; whether it is still whole, `restore_checkpoint` tells."""
     folder = Path(folder)
-    return (folder / "LAST_GOOD").is_file() or any(
-        (folder / str(step) / MANIFEST).is_file() for step in _steps(folder)
-    )
+    return (folder / "LAST_GOOD").is_file() or any((folder / str(step) / MANIFEST).is_file() for step in _steps(folder))
 
 
 # The tree as paths.
@@ -158,9 +154,7 @@ def _leaves(tree: Any) -> dict[str, Any]:
     ]
     leaves = dict(pairs)
     # Orbax joins keys by dots, so 'a.b' and 'a' -> 'b' would be one file there.
-    if len({name.replace("/", ".") for name in leaves}) != len(pairs) or any(
-        "" in name.split("/") for name in leaves
-    ):
+    if len({name.replace("/", ".") for name in leaves}) != len(pairs) or any("" in name.split("/") for name in leaves):
         raise ValueError(
             f"a checkpoint needs a dict (or sequence) of arrays with keys free of '/': {sorted(leaves)[:5]}"
         )
@@ -199,9 +193,7 @@ def _compare(where: Path, tree_form: Mapping[str, Any], template: Any) -> None:
         elif name not in expected:
             lines.append(f"{name}: {text(tree_form[name])} in the checkpoint, not expected")
         elif expected[name] != tree_form[name]:
-            lines.append(
-                f"{name}: {text(tree_form[name])} in the checkpoint, expected {text(expected[name])}"
-            )
+            lines.append(f"{name}: {text(tree_form[name])} in the checkpoint, expected {text(expected[name])}")
     if lines:
         difference = "\n  ".join(lines)
         raise InputError(

@@ -14,11 +14,11 @@ import numpy as np
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from jaxboost.data.batches import Materials, Normalizer, deal, gather, scoring_batches, training_batches
+from jaxboost.data.batches import Materials, deal, gather, scoring_batches, training_batches
 from jaxboost.errors import InputError
 from jaxboost.models import Network, SymmetryTables
 from jaxboost.training.checkpoints import has_checkpoint, restore_checkpoint, save_checkpoint
-from jaxboost.training.member import Hyperparameters, Member, TrainedMember, stack_hyperparameters
+from jaxboost.training.member import Hyperparameters, Member, stack_hyperparameters
 from jaxboost.training.population import (
     MemberState,
     TrainingSettings,
@@ -156,18 +156,9 @@ def check_identity(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) 
     ]
     if differences:
         lines = "\n".join(differences)
-        raise InputError(f"{folder} was made for something else:\n{lines}\nchoose another --workdir, or undo the change")
-
-
-def restore_member(folder: Path, identity: dict[str, Any]) -> tuple[TrainedMember, dict[str, Any]]:
-    """A finished member for scoring, and what was fitted and found while it trained."""
-    restored = restore_checkpoint(folder)
-    check_identity(folder, restored.fitted["identity"], identity)
-    if not restored.fitted["finished"]:
-        raise InputError(f"{folder}: training is not finished; start the same command with --mode=train again")
-    normalizer = Normalizer(**restored.tree["normalizer"])
-    modalities = np.asarray(restored.fitted["modalities"], bool)
-    return TrainedMember(folder.name, restored.tree["params"], normalizer, modalities), restored.fitted
+        raise InputError(
+            f"{folder} was made for something else:\n{lines}\nchoose another --workdir, or undo the change"
+        )
 
 
 def _board(pending: list[Member], workshop: Workshop) -> tuple[list[Member], list[MemberState]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxboost.data.batches import Normalizer
+from jaxboost.models.batch import Array
 
 
 class Hyperparameters(NamedTuple):
@@ -24,18 +24,18 @@ class Hyperparameters(NamedTuple):
       modalities: [4] which modalities it may see.
     """
 
-    seed: jax.Array | int
-    dropout: jax.Array | float
-    weight_decay: jax.Array | float
-    mixup_alpha: jax.Array | float
-    min_lr: jax.Array | float
-    max_lr: jax.Array | float
-    warmup_epochs: jax.Array | int
-    cycle_epochs: jax.Array | int
-    cycles: jax.Array | int
-    epochs: jax.Array | int
-    patience: jax.Array | int
-    modalities: jax.Array
+    seed: Array | int
+    dropout: Array | float
+    weight_decay: Array | float
+    mixup_alpha: Array | float
+    min_lr: Array | float
+    max_lr: Array | float
+    warmup_epochs: Array | int
+    cycle_epochs: Array | int
+    cycles: Array | int
+    epochs: Array | int
+    patience: Array | int
+    modalities: Array
 
 
 @dataclass(frozen=True)
@@ -56,23 +56,6 @@ class Member:
     hyperparameters: Hyperparameters
 
 
-@dataclass(frozen=True)
-class TrainedMember:
-    """What scoring needs of a member.
-
-    Attributes:
-      name: of its folder.
-      params: weights, nested dicts of arrays.
-      normalizer: fitted on its training rows.
-      modalities: [4] bool, which it may see.
-    """
-
-    name: str
-    params: Any
-    normalizer: Normalizer
-    modalities: np.ndarray
-
-
 def stack_hyperparameters(members: list[Hyperparameters]) -> Hyperparameters:
     """[member, ...] arrays of 32 bits."""
     kinds = {"seed": np.uint32, "modalities": bool}
@@ -80,6 +63,6 @@ def stack_hyperparameters(members: list[Hyperparameters]) -> Hyperparameters:
     kinds |= dict.fromkeys(whole, np.int32)
     values = {}
     for name in Hyperparameters._fields:
-        kind = kinds[name] if name in kinds else np.float32
+        kind = kinds.get(name, np.float32)
         values[name] = jnp.asarray(np.array([getattr(member, name) for member in members], kind))
     return Hyperparameters(**values)

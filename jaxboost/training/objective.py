@@ -5,6 +5,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from jaxboost.models.batch import Array
+
 
 def smoothed_targets(labels: jax.Array, classes: int, smoothing: jax.Array | float) -> jax.Array:
     """One-hot targets [b, class] with `smoothing` spread evenly over all classes (Szegedy et al. 2016, eq. 7)."""
@@ -27,7 +29,7 @@ def focal_loss(logits: jax.Array, labels: jax.Array, *, gamma: float, smoothing:
     return jnp.maximum(1 - p_true, 1e-6) ** gamma * cross_entropy(logits, targets)
 
 
-def mixup_share(key: jax.Array, alpha: jax.Array) -> jax.Array:
+def mixup_share(key: jax.Array, alpha: Array | float) -> jax.Array:
     """Share of the first crystal, Beta(alpha, alpha) (Zhang et al. 2018); 1 where alpha is 0."""
     safe = jnp.maximum(alpha, 1e-3)
     return jnp.where(alpha > 0, jax.random.beta(key, safe, safe), 1.0)

@@ -1,7 +1,8 @@
 """The population: all members trained by one compiled program.
 
 Some steps of one member are a pure function of (state, hyperparameters, normalizer, batches); `jax.lax.map` or
-`jax.vmap` makes them the population's, `jax.shard_map` lays members over devices, one `jit` with donated state holds it.
+`jax.vmap` makes them the population's, `jax.shard_map` lays members over devices, one `jit` holds it and donates the
+state.
 Clipping, the guard against gradients that are not finite, patience and the best epoch are inside, member by member.
 """
 
@@ -23,7 +24,13 @@ from jaxboost.data.batches import Materials, Normalizer, gather
 from jaxboost.data.views import random_view
 from jaxboost.models import Network, SymmetryTables
 from jaxboost.training.member import Hyperparameters
-from jaxboost.training.objective import cross_entropy, focal_loss, mixed_cross_entropy, mixup_share, smoothed_targets
+from jaxboost.training.objective import (
+    cross_entropy,
+    focal_loss,
+    mixed_cross_entropy,
+    mixup_share,
+    smoothed_targets,
+)
 from jaxboost.training.schedule import warmup_cosine_cycles
 
 Params = Any
@@ -91,7 +98,10 @@ def stopped(state: MemberState, hyper: Hyperparameters) -> jax.Array:
 def make_mesh(members: int, data: int) -> Mesh:
     """A `('member', 'data')` mesh over the first `members * data` devices."""
     return jax.make_mesh(
-        (members, data), ("member", "data"), axis_types=(AxisType.Auto,) * 2, devices=jax.devices()[: members * data]
+        (members, data),
+        ("member", "data"),
+        axis_types=(AxisType.Auto,) * 2,
+        devices=jax.devices()[: members * data],
     )
 
 
@@ -158,15 +168,12 @@ def batch_loss(
     mix = jax.random.bernoulli(keys[0], settings.mixup_probability) & (hyper.mixup_alpha > 0)
     share = jnp.where(mix, mixup_share(keys[1], hyper.mixup_alpha), 1.0)
     partner = jax.random.permutation(keys[2], labels.shape[0])
-    fused, _ = network.apply(
-        {"params": params}, batch, tables, hyper.dropout, method="fuse", rngs={"dropout": keys[3]}
-    )
+    apply: Callable[..., Any] = network.apply
+    fused, _ = apply({"params": params}, batch, tables, hyper.dropout, method="fuse", rngs={"dropout": keys[3]})
     mixed = share.astype(fused.dtype) * fused + (1 - share).astype(fused.dtype) * fused[partner]
     # The mask is never mixed: a class stays possible where either crystal allows it.
     possible = batch.possible | (batch.possible[partner] & mix)
-    logits = network.apply(
-        {"params": params}, mixed, possible, hyper.dropout, method="classify", rngs={"dropout": keys[4]}
-    )
+    logits = apply({"params": params}, mixed, possible, hyper.dropout, method="classify", rngs={"dropout": keys[4]})
     plain = focal_loss(logits, labels, gamma=settings.gamma, smoothing=settings.smoothing)
     across = mixed_cross_entropy(logits, labels, labels[partner], share, smoothing=settings.smoothing)
     correct = (logits.argmax(-1) == labels).mean()
@@ -193,8 +200,13 @@ def member_call(
     """
     optimizer = optimizer_of(hyper, settings)
     pack = partial(
-        gather, materials, nodes=settings.nodes, normalizer=normalizer, modalities=hyper.modalities, cutoff=settings.cutoff
-    )  # fmt: skip
+        gather,
+        materials,
+        nodes=settings.nodes,
+        normalizer=normalizer,
+        modalities=hyper.modalities,
+        cutoff=settings.cutoff,
+    )
 
     def step(carry: tuple, inputs: tuple) -> tuple:
         params, opt, failed = carry
@@ -216,6 +228,8 @@ def member_call(
 
     numbers = state.epoch * settings.steps_per_epoch + offset + jnp.arange(settings.steps_per_call)
     carry = (state.params, state.optimizer, state.failed)
+    losses: jax.Array
+    accuracies: jax.Array
     (params, opt, failed), (losses, accuracies) = jax.lax.scan(step, carry, (numbers, batches))
     state = state._replace(params=params, optimizer=opt, failed=failed)
 
@@ -283,9 +297,11 @@ def population_program(network: Network, settings: TrainingSettings, mesh: Mesh)
 
         return jax.lax.cond(stopped(state, hyper), rest, train, state)
 
-    def local(state, hyper, normalizers, batches, validation, offset, materials, tables):
+    def local(
+        state: Any, hyper: Any, normalizers: Any, batches: Any, validation: Any, offset: Any, *resident: Any
+    ) -> Any:
         stacked = (state, hyper, normalizers, batches, validation)
-        run = lambda own: one(own, offset, materials, tables)  # noqa: E731
+        run = lambda own: one(own, offset, *resident)  # noqa: E731
         return jax.lax.map(run, stacked) if settings.axis == "map" else jax.vmap(run)(stacked)
 
     member, rows = P("member"), P("member", None, "data")

@@ -6,12 +6,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from jaxboost.errors import InputError
 
 # A figure of a schedule: a Python or numpy number, or a (traced) scalar array, one a member under `jax.vmap`.
-Figure = float | int | jax.Array
+Figure = float | int | jax.Array | np.ndarray
 
 
 def warmup_cosine_cycles(

@@ -48,9 +48,7 @@ def test_unknown_element(number):
     assert f"atomic number {number} at site 1" in reason
 
 
-@pytest.mark.parametrize(
-    "lattice", [np.zeros((3, 3)), np.diag([4.0, 4, 0]), [[4, 0, 0], [0, 4, 0], [4, 4, 1e-4]]]
-)
+@pytest.mark.parametrize("lattice", [np.zeros((3, 3)), np.diag([4.0, 4, 0]), [[4, 0, 0], [0, 4, 0], [4, 4, 1e-4]]])
 def test_flat_cell(lattice):
     assert "no volume" in refused(with_lattice(lattice))
 

@@ -162,14 +162,10 @@ def test_formulas():
 
 def test_wyckoff_letters():
     crystal = make_crystal(KNOWN["perovskite"][0])
-    letters = dict(
-        zip(crystal.atomic_numbers[crystal.representatives].tolist(), crystal.wyckoff_letters, strict=True)
-    )
+    letters = dict(zip(crystal.atomic_numbers[crystal.representatives].tolist(), crystal.wyckoff_letters, strict=True))
     assert letters in ({8: "c", 22: "b", 56: "a"}, {8: "d", 22: "a", 56: "b"})  # the two choices of origin
     perovskite = KNOWN["perovskite"][0]
-    reversed_order = Structure(
-        perovskite.lattice, perovskite.frac_coords[::-1], perovskite.atomic_numbers[::-1]
-    )
+    reversed_order = Structure(perovskite.lattice, perovskite.frac_coords[::-1], perovskite.atomic_numbers[::-1])
     supercell = make_crystal(other_cell(reversed_order, np.diag([1, 2, 1])))
     assert supercell.wyckoff_letters in (("c", "b", "a"), ("d", "a", "b"))  # O, Ti, Ba
     assert make_crystal(BISMUTH_SELENIDE).wyckoff_letters in (
@@ -218,9 +214,7 @@ def test_noise_below_the_tolerance_is_taken_out():
 
 def test_a_different_crystal_is_told_apart():
     with pytest.raises(AssertionError):
-        assert_same_matter(
-            make_crystal(ROCKSALT), make_crystal(Structure(5.65 * FCC, ROCKSALT.frac_coords, [11, 17]))
-        )
+        assert_same_matter(make_crystal(ROCKSALT), make_crystal(Structure(5.65 * FCC, ROCKSALT.frac_coords, [11, 17])))
 
 
 def test_equality_and_hash_follow_the_content():

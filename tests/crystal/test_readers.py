@@ -57,9 +57,7 @@ def test_rocksalt_from_a_named_group(cif):
 
 
 def test_listed_operations_are_used_also_in_a_setting_no_table_has(cif):
-    centring = (
-        "loop_\n_space_group_symop_operation_xyz\nx,y,z\nx,y+1/2,z+1/2\nx+1/2,y,z+1/2\n'x+1/2, y+1/2, z'\n"
-    )
+    centring = "loop_\n_space_group_symop_operation_xyz\nx,y,z\nx,y+1/2,z+1/2\nx+1/2,y,z+1/2\n'x+1/2, y+1/2, z'\n"
     structure = read_structure(cif(CELL + centring + SITES + ROCKSALT_SITES))
     assert len(structure.atomic_numbers) == 8
     thirds = "loop_\n_symmetry_equiv_pos_as_xyz\nx,y,z\nx+1/3,y,z\nx+2/3,y,z\n"

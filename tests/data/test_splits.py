@@ -23,9 +23,7 @@ def table(rows=600, seed=0, shares=(0.7, 0.2, 0.1)):
 
 
 def equal(one, other):
-    return all(
-        np.array_equal(getattr(one, field.name), getattr(other, field.name)) for field in fields(Splits)
-    )
+    return all(np.array_equal(getattr(one, field.name), getattr(other, field.name)) for field in fields(Splits))
 
 
 def parts(splits):

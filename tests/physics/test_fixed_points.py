@@ -13,9 +13,7 @@ NO_SHIFT = np.zeros((2, 3), dtype=int)
 def test_the_inversion_has_eight_isolated_points():
     flats = maximal_flats(INVERSION, NO_SHIFT, 4)
     assert [flat.dimension for flat in flats] == [0] * 8
-    assert {tuple(flat.point) for flat in flats} == {
-        (a, b, c) for a in (0, 2) for b in (0, 2) for c in (0, 2)
-    }
+    assert {tuple(flat.point) for flat in flats} == {(a, b, c) for a in (0, 2) for b in (0, 2) for c in (0, 2)}
 
 
 def test_a_mirror_has_two_planes():

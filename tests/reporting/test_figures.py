@@ -27,17 +27,13 @@ LOG = [
 ]
 DRAW = {
     "learning_curves": lambda path: learning_curves(LOG, path),
-    "confusion_matrix": lambda path: figures.confusion_matrix(
-        [[5, 1, 0], [0, 4, 2], [0, 0, 0]], CLASSES, path
-    ),
+    "confusion_matrix": lambda path: figures.confusion_matrix([[5, 1, 0], [0, 4, 2], [0, 0, 0]], CLASSES, path),
     "roc_curves": lambda path: figures.roc_curves(PROBABILITIES, LABELS, CLASSES, path),
     "reliability_diagram": lambda path: figures.reliability_diagram(PROBABILITIES, LABELS, path),
     "coverage_accuracy": lambda path: figures.coverage_accuracy(
         PROBABILITIES.argmax(1) == LABELS, 1 - PROBABILITIES.max(1), path
     ),
-    "modality_attention": lambda path: figures.modality_attention(
-        RNG.dirichlet(np.ones(4), 60), LABELS, CLASSES, path
-    ),
+    "modality_attention": lambda path: figures.modality_attention(RNG.dirichlet(np.ones(4), 60), LABELS, CLASSES, path),
 }
 
 
@@ -91,8 +87,6 @@ def test_wrong_shapes_are_named(tmp_path):
 
 
 def test_neither_pyplot_nor_jax_is_imported():
-    code = (
-        "import sys, jaxboost.reporting; print([n for n in ('matplotlib.pyplot', 'jax') if n in sys.modules])"
-    )
+    code = "import sys, jaxboost.reporting; print([n for n in ('matplotlib.pyplot', 'jax') if n in sys.modules])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"

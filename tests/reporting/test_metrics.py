@@ -77,9 +77,7 @@ def test_a_certain_mistake_has_a_finite_loss():
 def test_agrees_with_scikit_learn():
     p, y, formulas = drawn(500)
     result, predicted = scored(p, y, formulas), p.argmax(axis=1)
-    assert result["roc_auc"] == pytest.approx(
-        sklearn_metrics.roc_auc_score(y, p, multi_class="ovr", average="macro")
-    )
+    assert result["roc_auc"] == pytest.approx(sklearn_metrics.roc_auc_score(y, p, multi_class="ovr", average="macro"))
     assert result["log_loss"] == pytest.approx(sklearn_metrics.log_loss(y, p))
     assert result["macro_f1"] == pytest.approx(sklearn_metrics.f1_score(y, predicted, average="macro"))
     assert result["balanced_accuracy"] == pytest.approx(sklearn_metrics.balanced_accuracy_score(y, predicted))
@@ -147,9 +145,7 @@ def test_a_permutation_of_the_classes_changes_nothing():
     p, y, formulas = drawn(300)
     order = np.array([2, 0, 1])
     one = scored(p, y, formulas)
-    other = scored(
-        p[:, order], np.argsort(order)[y], formulas, classes=tuple(np.array(CLASSES)[order].tolist())
-    )
+    other = scored(p[:, order], np.argsort(order)[y], formulas, classes=tuple(np.array(CLASSES)[order].tolist()))
     for name in ("accuracy", "accuracy_ci95", "macro_f1", "balanced_accuracy", "roc_auc", "log_loss", "ece"):
         assert one[name] == pytest.approx(other[name], abs=1e-12)
 
@@ -227,9 +223,7 @@ def test_grouping_matrix_names_what_does_not_fit():
 
 
 def test_log_losses():
-    np.testing.assert_allclose(
-        log_losses(np.array([[0.25, 0.75], [1.0, 0.0]]), np.array([0, 0])), [math.log(4), 0]
-    )
+    np.testing.assert_allclose(log_losses(np.array([[0.25, 0.75], [1.0, 0.0]]), np.array([0, 0])), [math.log(4), 0])
 
 
 def test_paired_difference_of_single_rows_is_the_error_of_a_mean():

@@ -71,9 +71,7 @@ def test_one_file_that_refers_to_nothing_outside(tmp_path):
     path, page = written(tmp_path, figures=[("Confusion", figure)])
     assert [item.name for item in path.parent.iterdir()] == ["report.html"]
     assert page.open == []
-    addresses = [
-        attributes[name] for _, attributes in page.tags for name in ("src", "href") if name in attributes
-    ]
+    addresses = [attributes[name] for _, attributes in page.tags for name in ("src", "href") if name in attributes]
     assert len(addresses) == 1 and addresses[0].startswith("data:image/png;base64,")
     assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe", "object", "a"}
     assert not re.search(r"https?:|url\(|@import", path.read_text(encoding="utf-8"))

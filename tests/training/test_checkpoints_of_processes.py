@@ -26,9 +26,7 @@ def test_a_write_that_the_system_refuses_is_an_os_error(tmp_path):
             sys.exit(f"refused: {error}")
     """)
     command = [sys.executable, "-c", program, str(tmp_path)]
-    run = subprocess.run(
-        command, stderr=subprocess.PIPE, text=True, env=dict(os.environ, JAX_PLATFORMS="cpu")
-    )
+    run = subprocess.run(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ, JAX_PLATFORMS="cpu"))
     assert run.returncode == 1 and "refused: Orbax cannot write" in run.stderr
     assert restore_checkpoint(tmp_path).step == 2
     assert sorted(os.listdir(tmp_path)) == ["2", "LAST_GOOD"]
@@ -67,9 +65,7 @@ def test_a_kill_at_any_moment_of_a_save_leaves_a_whole_step(tmp_path):
     """)
     rng = np.random.default_rng(0)
     command = [sys.executable, "-c", program, str(tmp_path / "killed")]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=dict(os.environ, JAX_PLATFORMS="cpu")
-    ) as run:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ, JAX_PLATFORMS="cpu")) as run:
         for _ in range(3):
             reported = int(run.stdout.readline())
         try:

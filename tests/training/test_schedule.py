@@ -27,27 +27,21 @@ def by_hand(epoch, *, min_lr, max_lr, warmup_epochs, cycle_epochs, cycles, decay
 
 
 @pytest.mark.parametrize("steps_per_epoch", [1, 2, 7, 10, 611, 12_000])
-@pytest.mark.parametrize(
-    "figures", [FULL, FOLD, dict(FULL, warmup_epochs=0), dict(FULL, decay=1.0, cycles=5)]
-)
+@pytest.mark.parametrize("figures", [FULL, FOLD, dict(FULL, warmup_epochs=0), dict(FULL, decay=1.0, cycles=5)])
 def test_equals_the_formula_at_every_and_every_half_epoch(figures, steps_per_epoch):
     figures = dict(figures, steps_per_epoch=steps_per_epoch)
     epochs = np.arange(0, 81)
     steps = np.concatenate([epochs, (epochs + 0.5)]) * steps_per_epoch
     steps = np.floor(steps).astype(np.int32)
     expected = [by_hand(step / steps_per_epoch, **figures) for step in steps.tolist()]
-    np.testing.assert_allclose(
-        warmup_cosine_cycles(**figures)(jnp.asarray(steps)), expected, rtol=2e-6, atol=1e-11
-    )
+    np.testing.assert_allclose(warmup_cosine_cycles(**figures)(jnp.asarray(steps)), expected, rtol=2e-6, atol=1e-11)
 
 
 def test_every_step_of_a_run_of_a_million_equals_the_formula():
     figures = dict(FULL, steps_per_epoch=12_347)
     rng = np.random.default_rng(0)
     boundaries = (10 + 20 * np.arange(4)) * 12_347
-    steps = np.unique(
-        np.concatenate([rng.integers(0, 1_000_000, 3000), boundaries - 1, boundaries, boundaries + 1])
-    )
+    steps = np.unique(np.concatenate([rng.integers(0, 1_000_000, 3000), boundaries - 1, boundaries, boundaries + 1]))
     expected = [by_hand(step / 12_347, **figures) for step in steps.tolist()]
     got = np.asarray(warmup_cosine_cycles(**figures)(jnp.asarray(steps)))
     # float32 near the foot of a cosine: an ulp of the cosine (1e-7) counts, relative to max_lr.
@@ -145,9 +139,7 @@ def test_cycles_to_fill(epochs, warmup, length, cycles):
     last_step = epochs * 7 - 1
     assert float(rate(last_step)) > 1e-6
     if cycles > 1:
-        fewer = warmup_cosine_cycles(
-            **dict(FULL, warmup_epochs=warmup, cycle_epochs=length, cycles=cycles - 1)
-        )
+        fewer = warmup_cosine_cycles(**dict(FULL, warmup_epochs=warmup, cycle_epochs=length, cycles=cycles - 1))
         assert float(fewer(last_step)) == pytest.approx(1e-6, rel=1e-6)
 
 

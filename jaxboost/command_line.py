@@ -1,0 +1,77 @@
+"""The command line, read so that a mistake on it is one clear message."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+from ml_collections import ConfigDict
+
+from jaxboost.errors import InputError
+from jaxboost.limits import LIMITS, unknown_field
+
+
+def parse_flags(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
+    """Parses `argv` into `values`, which has a config file's flag named `config`; returns what are no flags.
+
+    Raises:
+      InputError: an unknown flag or field, a value of the wrong type, a config file that gives no config.
+    """
+    path, fields = _config_arguments(argv)
+    if fields and path is None:
+        raise InputError(f"--config.{fields[0]} changes a config: give --config=FILE before it, as configs/quick.py")
+    if path is not None:
+        load_config(path)  # config_flags would say less, and later
+    wrong = [unknown_field(name) for name in fields if name not in LIMITS]
+    if wrong:
+        raise InputError("\n".join(wrong))
+    try:
+        return values(argv)
+    except flags.IllegalFlagValueError as error:
+        field = re.match(r"flag --config\.([\w.]+)=(.*?): ", str(error))
+        if field is None:
+            raise InputError(f"{error}; see --help") from error
+        name, value = field.groups()
+        raise InputError(f"--config.{name}={value}: give {LIMITS[name].text}") from error
+    except flags.Error as error:
+        raise InputError(f"{error}; see --help") from error
+
+
+def load_config(path: str) -> ConfigDict:
+    """What `get_config()` of a Python file returns.
+
+    Raises:
+      InputError: no such file, no Python, no `get_config`, or it returns something else.
+    """
+    if not Path(path).is_file():
+        nearby = ", ".join(sorted(str(file) for file in Path("configs").glob("[!_]*.py")))
+        raise InputError(f"--config={path}: no such file" + (f"; there are {nearby}" if nearby else ""))
+    try:
+        get_config = runpy.run_path(path).get("get_config")
+    except (SyntaxError, UnicodeDecodeError, ImportError) as error:
+        raise InputError(f"--config={path}: no usable Python file ({error}); see configs/quick.py") from error
+    config = get_config() if callable(get_config) else None
+    if not isinstance(config, ConfigDict):
+        raise InputError(f"--config={path}: it needs a get_config() that returns a ConfigDict; see configs/quick.py")
+    return config
+
+
+def _config_arguments(argv: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The file that --config names, and the fields that are overridden after it."""
+    path = None
+    fields: list[str] = []
+    for place, argument in enumerate(argv):
+        if argument == "--":
+            break
+        if argument in ("--config", "-config"):
+            path = argv[place + 1] if place + 1 < len(argv) else None
+        elif found := re.match(r"--?config=(.*)", argument):
+            path = found[1]
+        elif found := re.match(r"--?config\.([^=]+)", argument):
+            fields.append(found[1])
+            if path is None:
+                break
+    return path, fields

@@ -1,0 +1,157 @@
+"""A run whose members are trained: restoring them, scoring with them, writing what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from jaxboost import settings as of
+from jaxboost.console import Stopwatch, say
+from jaxboost.data.batches import Normalizer, symmetry_tables
+from jaxboost.data.dataset import Dataset, resident
+from jaxboost.data.splits import Splits
+from jaxboost.errors import InputError
+from jaxboost.evaluation import Ballot, Evaluation, evaluate
+from jaxboost.inference import Scorer, TrainedMember, logits_program
+from jaxboost.models import Network
+from jaxboost.reporting.album import draw
+from jaxboost.run_folder import read_json, write_csv, write_json
+from jaxboost.training.checkpoints import restore_checkpoint
+from jaxboost.training.loop import check_identity
+
+
+def config_of(workdir: Path) -> ConfigDict:
+    if not (workdir / "config.json").exists():
+        raise InputError(f"{workdir}: no run is here (no config.json); train one, or give its --workdir")
+    config = ConfigDict(read_json(workdir / "config.json"))
+    return config
+
+
+def classes_of(config: ConfigDict, workdir: Path) -> tuple[str, ...]:
+    """The classes in the order of the logits: those of the run, also where the table's own labels gave them."""
+    return tuple(read_json(workdir / "metrics.json")["task"]["classes"])
+
+
+def ballot_of(workdir: Path) -> Ballot:
+    path = workdir / "members" / "vote.json"
+    if not path.exists():
+        raise InputError(f"{workdir}: the run is not finished (no members/vote.json); start it again to go on")
+    stored = read_json(path)
+    return Ballot(**{name: stored[name] for name in Ballot.__dataclass_fields__})
+
+
+def present(ballot: Ballot, names: Collection[str]) -> Ballot:
+    """The ballot among the members that are there (--allow_partial)."""
+    voters = {c: [name for name in voters if name in names] for c, voters in ballot.voters.items()}
+    voters = {c: own for c, own in voters.items() if own}
+    if ballot.best not in voters:
+        raise InputError(f"none of the members of {ballot.best!r}, the chosen candidate, is there")
+    return Ballot(ballot.average, ballot.best_fold, voters, ballot.temperatures, ballot.best)
+
+
+def restore_member(folder: Path, identity: dict[str, Any]) -> tuple[TrainedMember, dict[str, Any]]:
+    """A finished member for scoring, and what was fitted and found while it trained."""
+    restored = restore_checkpoint(folder)
+    check_identity(folder, restored.fitted["identity"], identity)
+    if not restored.fitted["finished"]:
+        raise InputError(f"{folder}: training is not finished; start the same command with --mode=train again")
+    normalizer = Normalizer(**restored.tree["normalizer"])
+    modalities = np.asarray(restored.fitted["modalities"], bool)
+    return TrainedMember(folder.name, restored.tree["params"], normalizer, modalities), restored.fitted
+
+
+def restore_members(
+    config: ConfigDict, workdir: Path, classes: tuple[str, ...], allow_partial: bool = False
+) -> tuple[list[TrainedMember], dict[str, Mapping[str, Any]]]:
+    """The members that finished without failing, and what their checkpoints say."""
+    folds = [f"kfold_{k}" for k in range(config.kfold.folds)]
+    names = [*folds, *(f"ensemble_{i}" for i in range(config.ensemble.members)), "full"]
+    identity = of.checkpoint_identity(config, classes)
+    there = [name for name in names if (workdir / "members" / name).is_dir()]
+    if len(there) < len(names):
+        missing = ", ".join(sorted(set(names) - set(there)))
+        if not (allow_partial and there):
+            raise InputError(
+                f"{workdir}: no checkpoint of {missing}; train them with --mode=train, or vote with the rest by "
+                "--allow_partial"
+            )
+        say(f"{len(there)} of {len(names)} members: no checkpoint of {missing}")
+    restored = [restore_member(workdir / "members" / name, identity) for name in there]
+    failed = [member.name for member, fitted in restored if fitted["failed"]]
+    if failed:
+        say(f"left out of the vote, since a gradient was not finite: {', '.join(failed)}")
+    good = [(member, fitted) for member, fitted in restored if not fitted["failed"]]
+    return [member for member, _ in good], {member.name: fitted for member, fitted in good}
+
+
+def scorer_of(config: ConfigDict, dataset: Dataset, classes: tuple[str, ...], members: int) -> Scorer:
+    sizes = dataset.features.n_orbits
+    settings = of.scoring_settings(config, sizes)
+    mesh = of.device_mesh(config, members)
+    return Scorer(
+        program=logits_program(Network(of.network_settings(config, len(classes))), settings, mesh),
+        settings=settings,
+        mesh=mesh,
+        views=of.vote_views(config),
+        materials=resident(dataset, config.data.rules),
+        tables=symmetry_tables(),
+        sizes=sizes,
+    )
+
+
+def evaluate_run(
+    config: ConfigDict,
+    workdir: Path,
+    dataset: Dataset,
+    splits: Splits,
+    *,
+    ballot: Ballot | None = None,
+    allow_partial: bool = False,
+) -> tuple[Evaluation, list[TrainedMember]]:
+    """From the checkpoints, also at the end of training: what is reported is what can be restored."""
+    members, found = restore_members(config, workdir, dataset.classes, allow_partial)
+    evaluation = evaluate(
+        members,
+        found,
+        dataset,
+        splits,
+        scorer_of(config, dataset, dataset.classes, len(members)),
+        groupings=config.data.groupings.to_dict(),
+        average=config.vote.average,
+        super_members=config.vote.members,
+        ballot=None if ballot is None else present(ballot, {member.name for member in members}),
+    )
+    return evaluation, members
+
+
+def metrics_of(
+    config: ConfigDict, dataset: Dataset, splits: Splits, evaluation: Evaluation, watch: Stopwatch
+) -> dict[str, Any]:
+    rows = {"train": int((splits.fold >= 0).sum() + splits.vote.sum()), "test": int(splits.test.sum())}
+    seconds = {"featurize": 0.0, "compile": 0.0, "train": 0.0, "evaluate": 0.0} | watch.seconds
+    return {
+        "task": {
+            "label": config.data.label_column,
+            "classes": list(dataset.classes),
+            "groupings": config.data.groupings.to_dict(),
+        },
+        "data": {"source": dataset.source, "sha256": dataset.sha256, "rows": rows, "grouped_by": "formula"},
+        **evaluation.metrics,
+        "timing_s": {
+            **{name: round(value, 2) for name, value in seconds.items()},
+            "total": round(watch.total(), 2),
+        },
+    }
+
+
+def write_results(folder: Path, metrics: dict[str, Any], evaluation: Evaluation, log: list[dict[str, Any]]) -> None:
+    write_csv(folder / "predictions.csv", evaluation.predictions)
+    forecast = evaluation.forecast
+    draw(
+        folder, metrics, forecast.probabilities, forecast.uncertainty, forecast.attention, evaluation.labels, log
+    )  # fmt: skip
+    write_json(folder / "metrics.json", metrics)

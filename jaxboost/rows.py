@@ -1,0 +1,61 @@
+"""The rows of a run: a table read and split before any compute, then its features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from jaxboost import settings as of
+from jaxboost.console import bar
+from jaxboost.crystal import reduced_formula
+from jaxboost.data.dataset import Dataset, featurize_table
+from jaxboost.data.materials import Table, read_table
+from jaxboost.data.splits import Splits, make_splits, splits_from_json
+from jaxboost.errors import InputError
+from jaxboost.run_folder import read_json
+
+
+def split_table(config: ConfigDict, workdir: Path) -> tuple[Table, Splits]:
+    """Everything that can be wrong with a table or its splits is found here, before any compute."""
+    if not config.data.path:
+        raise InputError(
+            "config.data.path is empty: give a labelled table, as --config.data.path=materials.parquet, or a folder "
+            "with id_prop.csv and CIF files"
+        )
+    table = read_table(config.data.path, label_column=config.data.label_column, classes=tuple(config.data.classes))
+    stored = workdir / "splits.json"
+    if stored.exists():
+        return table, splits_from_json(read_json(stored), list(table.ids))
+    formulas = [reduced_formula(structure.atomic_numbers) for structure in table.structures]
+    splits = make_splits(
+        formulas,
+        table.labels,
+        split=table.split,
+        folds=config.kfold.folds,
+        ensemble_members=config.ensemble.members,
+        vote_fraction=config.data.vote_fraction,
+        test_fraction=config.data.test_fraction,
+        validation_fraction=config.ensemble.validation_fraction,
+        seed=config.seed,
+        classes=table.classes,
+    )
+    return table, splits
+
+
+def features_of(config: ConfigDict, table: Table) -> Dataset:
+    """Features of a table's rows, from the cache where they are there, with a bar on a terminal."""
+    with bar("featurising", len(table)) as progress:
+        return featurize_table(
+            table,
+            of.featurizer_settings(config),
+            cache_dir=config.data.cache_dir,
+            workers=of.workers(config),
+            progress=progress,
+        )
+
+
+def splits_of_rows(splits: Splits, dataset: Dataset) -> Splits:
+    """The splits of the rows that could be used."""
+    kept = dataset.kept
+    return Splits(splits.test[kept], splits.vote[kept], splits.fold[kept], splits.ensemble_validation[:, kept])
