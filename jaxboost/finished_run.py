@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,31 +18,53 @@ from jaxboost.data.splits import Splits
 from jaxboost.errors import InputError
 from jaxboost.evaluation import Ballot, Evaluation, evaluate
 from jaxboost.inference import Scorer, TrainedMember, logits_program
+from jaxboost.limits import check_config
 from jaxboost.models import Network
 from jaxboost.reporting.album import draw
 from jaxboost.run_folder import read_json, write_csv, write_json
-from jaxboost.training.checkpoints import restore_checkpoint
+from jaxboost.training.checkpoints import has_checkpoint, restore_checkpoint
 from jaxboost.training.loop import check_identity
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What a run found besides the weights of its members; `members/vote.json` holds it.
+
+    Attributes:
+      ballot: how the members vote.
+      classes: in the order of the logits, also where the table's own labels gave them.
+      formulas: that a member was trained on.
+    """
+
+    ballot: Ballot
+    classes: tuple[str, ...]
+    formulas: frozenset[str]
+
+
 def config_of(workdir: Path) -> ConfigDict:
+    """The config of the run in `workdir`. Raises `InputError` where there is no run, or one of another version."""
     if not (workdir / "config.json").exists():
         raise InputError(f"{workdir}: no run is here (no config.json); train one, or give its --workdir")
     config = ConfigDict(read_json(workdir / "config.json"))
+    check_config(config)
     return config
 
 
-def classes_of(config: ConfigDict, workdir: Path) -> tuple[str, ...]:
-    """The classes in the order of the logits: those of the run, also where the table's own labels gave them."""
-    return tuple(read_json(workdir / "metrics.json")["task"]["classes"])
+def keep_ballot(workdir: Path, ballot: Ballot, dataset: Dataset, splits: Splits) -> None:
+    """Writes what `outcome_of` reads."""
+    formulas = sorted(set(dataset.formulas[splits.fold >= 0]))
+    stored = {**asdict(ballot), "classes": dataset.classes, "formulas": formulas}
+    write_json(workdir / "members" / "vote.json", stored)
 
 
-def ballot_of(workdir: Path) -> Ballot:
+def outcome_of(workdir: Path) -> Outcome:
+    """What the run in `workdir` found. Raises `InputError` where it is not finished."""
     path = workdir / "members" / "vote.json"
     if not path.exists():
         raise InputError(f"{workdir}: the run is not finished (no members/vote.json); start it again to go on")
     stored = read_json(path)
-    return Ballot(**{name: stored[name] for name in Ballot.__dataclass_fields__})
+    ballot = Ballot(**{field.name: stored[field.name] for field in fields(Ballot)})
+    return Outcome(ballot, tuple(stored["classes"]), frozenset(stored["formulas"]))
 
 
 def present(ballot: Ballot, names: Collection[str]) -> Ballot:
@@ -50,11 +73,13 @@ def present(ballot: Ballot, names: Collection[str]) -> Ballot:
     voters = {c: own for c, own in voters.items() if own}
     if ballot.best not in voters:
         raise InputError(f"none of the members of {ballot.best!r}, the chosen candidate, is there")
-    return Ballot(ballot.average, ballot.best_fold, voters, ballot.temperatures, ballot.best)
+    return replace(ballot, voters=voters)
 
 
 def restore_member(folder: Path, identity: dict[str, Any]) -> tuple[TrainedMember, dict[str, Any]]:
     """A finished member for scoring, and what was fitted and found while it trained."""
+    if not has_checkpoint(folder):
+        raise InputError(f"{folder}: there is no checkpoint")
     restored = restore_checkpoint(folder)
     check_identity(folder, restored.fitted["identity"], identity)
     if not restored.fitted["finished"]:
@@ -67,20 +92,28 @@ def restore_member(folder: Path, identity: dict[str, Any]) -> tuple[TrainedMembe
 def restore_members(
     config: ConfigDict, workdir: Path, classes: tuple[str, ...], allow_partial: bool = False
 ) -> tuple[list[TrainedMember], dict[str, Mapping[str, Any]]]:
-    """The members that finished without failing, and what their checkpoints say."""
+    """The members that finished without failing, and what their checkpoints say.
+
+    Raises:
+      InputError: the checkpoint of a member is missing or cannot be used, and not `allow_partial`; or none can.
+    """
     folds = [f"kfold_{k}" for k in range(config.kfold.folds)]
     names = [*folds, *(f"ensemble_{i}" for i in range(config.ensemble.members)), "full"]
     identity = of.checkpoint_identity(config, classes)
-    there = [name for name in names if (workdir / "members" / name).is_dir()]
-    if len(there) < len(names):
-        missing = ", ".join(sorted(set(names) - set(there)))
-        if not (allow_partial and there):
+    restored, missing = [], {}
+    for name in names:
+        try:
+            restored.append(restore_member(workdir / "members" / name, identity))
+        except InputError as error:
+            missing[name] = str(error)
+    if missing:
+        reasons = "\n  ".join(missing.values())
+        if not (allow_partial and restored):
             raise InputError(
-                f"{workdir}: no checkpoint of {missing}; train them with --mode=train, or vote with the rest by "
-                "--allow_partial"
+                f"{workdir}: {len(missing)} of {len(names)} members cannot be restored:\n  {reasons}\ntrain them by "
+                "--mode=train" + (", or vote with the rest by --allow_partial" if restored else "")
             )
-        say(f"{len(there)} of {len(names)} members: no checkpoint of {missing}")
-    restored = [restore_member(workdir / "members" / name, identity) for name in there]
+        say(f"{len(restored)} of {len(names)} members vote; the others cannot be restored:\n  {reasons}")
     failed = [member.name for member, fitted in restored if fitted["failed"]]
     if failed:
         say(f"left out of the vote, since a gradient was not finite: {', '.join(failed)}")

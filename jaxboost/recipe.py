@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,8 @@ from jaxboost.data.splits import Splits, splits_to_json
 from jaxboost.environment import environment
 from jaxboost.errors import InputError
 from jaxboost.estimate import estimate
-from jaxboost.finished_run import evaluate_run, metrics_of, write_results
+from jaxboost.finished_run import evaluate_run, keep_ballot, metrics_of, write_results
+from jaxboost.limits import check_config
 from jaxboost.models import Network
 from jaxboost.reporting import console_table
 from jaxboost.rows import features_of, split_table, splits_of_rows
@@ -53,7 +53,11 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
 
     Returns:
       The exit status: 0 when done, 128 + the signal when asked to stop.
+
+    Raises:
+      InputError: what the user gave cannot be used; all that can be known before any compute is said then.
     """
+    check_config(config)
     with RunLock(workdir), StopFlag() as stop:
         watch = Stopwatch()
         if _is_same_run(config, workdir) and (workdir / "metrics.json").exists():
@@ -83,8 +87,7 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
             return stop.exit_status
         with watch.measure("evaluate"):
             evaluation, _ = evaluate_run(config, workdir, dataset, splits)
-        trained_on = sorted(set(dataset.formulas[splits.fold >= 0]))
-        write_json(workdir / "members" / "vote.json", {**asdict(evaluation.ballot), "formulas": trained_on})
+        keep_ballot(workdir, evaluation.ballot, dataset, splits)
         metrics = metrics_of(config, dataset, splits, evaluation, watch)
         write_results(workdir, metrics, evaluation, read_log(workdir / "log.jsonl"))
         say(console_table(metrics))

@@ -13,6 +13,7 @@ from jaxboost.data.dataset import Dataset, featurize_table
 from jaxboost.data.materials import Table, read_table
 from jaxboost.data.splits import Splits, make_splits, splits_from_json
 from jaxboost.errors import InputError
+from jaxboost.limits import check_classes
 from jaxboost.run_folder import read_json
 
 
@@ -24,6 +25,7 @@ def split_table(config: ConfigDict, workdir: Path) -> tuple[Table, Splits]:
             "with id_prop.csv and CIF files"
         )
     table = read_table(config.data.path, label_column=config.data.label_column, classes=tuple(config.data.classes))
+    check_classes(config, table.classes)
     stored = workdir / "splits.json"
     if stored.exists():
         return table, splits_from_json(read_json(stored), list(table.ids))
@@ -56,6 +58,15 @@ def features_of(config: ConfigDict, table: Table) -> Dataset:
 
 
 def splits_of_rows(splits: Splits, dataset: Dataset) -> Splits:
-    """The splits of the rows that could be used."""
+    """The splits of the rows that could be used. Raises `InputError` where a part has none."""
     kept = dataset.kept
-    return Splits(splits.test[kept], splits.vote[kept], splits.fold[kept], splits.ensemble_validation[:, kept])
+    found = Splits(splits.test[kept], splits.vote[kept], splits.fold[kept], splits.ensemble_validation[:, kept])
+    parts = {"test": (splits.test, found.test), "vote": (splits.vote, found.vote)}
+    parts |= {f"fold {k}": (splits.fold == k, found.fold == k) for k in range(splits.fold.max() + 1)}
+    empty = [name for name, (before, after) in parts.items() if before.any() and not after.any()]
+    if empty:
+        raise InputError(
+            f"{dataset.source}: every row of {', '.join(empty)} is rejected ({len(dataset.rejected)} rows are in all); "
+            "correct the rows that rejected.csv lists, or leave them out"
+        )
+    return found

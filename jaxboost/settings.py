@@ -127,8 +127,12 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 def workers(config: ConfigDict) -> int:
     """Processes that featurise."""
-    count = config.data.workers
-    return (os.cpu_count() or 1) if count == -1 else count
+    return cores() if config.data.workers == -1 else config.data.workers
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def start_jax() -> None:
@@ -138,7 +142,7 @@ def start_jax() -> None:
     """
     # It would announce each kind of accelerator that is not there.
     logging.getLogger("jax").setLevel(logging.WARNING)
-    jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+    jax.config.update("jax_num_cpu_devices", cores())
 
 
 def compilation_cache(config: ConfigDict) -> None:
