@@ -27,8 +27,8 @@ from jaxboost.training.loop import check_identity
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a run found besides the weights of its members; `members/vote.json` holds it.
+class RunVote:
+    """What a run found beside the weights of its members, as `members/vote.json` holds it.
 
     Attributes:
       ballot: how the members vote.
@@ -50,21 +50,21 @@ def config_of(workdir: Path) -> ConfigDict:
     return config
 
 
-def keep_ballot(workdir: Path, ballot: Ballot, dataset: Dataset, splits: Splits) -> None:
-    """Writes what `outcome_of` reads."""
+def keep_vote(workdir: Path, ballot: Ballot, dataset: Dataset, splits: Splits) -> None:
+    """Writes what `vote_of` reads."""
     formulas = sorted(set(dataset.formulas[splits.fold >= 0]))
     stored = {**asdict(ballot), "classes": dataset.classes, "formulas": formulas}
     write_json(workdir / "members" / "vote.json", stored)
 
 
-def outcome_of(workdir: Path) -> Outcome:
+def vote_of(workdir: Path) -> RunVote:
     """What the run in `workdir` found. Raises `InputError` where it is not finished."""
     path = workdir / "members" / "vote.json"
     if not path.exists():
         raise InputError(f"{workdir}: the run is not finished (no members/vote.json); start it again to go on")
     stored = read_json(path)
     ballot = Ballot(**{field.name: stored[field.name] for field in fields(Ballot)})
-    return Outcome(ballot, tuple(stored["classes"]), frozenset(stored["formulas"]))
+    return RunVote(ballot, tuple(stored["classes"]), frozenset(stored["formulas"]))
 
 
 def present(ballot: Ballot, names: Collection[str]) -> Ballot:

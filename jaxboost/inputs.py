@@ -12,29 +12,29 @@ from jaxboost.errors import InputError
 TABLES = (".parquet", ".pq")
 
 
-def read_inputs(paths: Sequence[str]) -> tuple[list[str], list[Structure], list[tuple[str, str]]]:
-    """Names and structures of everything readable, and (input, reason) of the rest.
+def read_inputs(paths: Sequence[str]) -> list[tuple[str, Structure | str]]:
+    """Everything that `paths` name, in order: a name with its structure, or with the reason why there is none.
 
-    A file is named by its path, a row of a parquet table by its id. Raises `InputError` when there is no input at all.
+    A file is named by its path, a row of a parquet table by its id. Of a table the rows that cannot be read stand last.
+
+    Raises:
+      InputError: no path, a path without a structure file, a table that cannot be read.
     """
     if not paths:
         raise InputError("nothing to predict: give --inputs=PATH, CIF files, folders of them, or parquet tables")
-    names: list[str] = []
-    structures: list[Structure] = []
-    rejected: list[tuple[str, str]] = []
+    found: list[tuple[str, Structure | str]] = []
     for path in paths:
-        if Path(path).suffix in TABLES:
+        if Path(path).suffix.lower() in TABLES:
             table = read_table(path, label_column="", require_labels=False)
-            names += [str(name) for name in table.ids]
-            structures += table.structures
-            rejected += table.rejected
-            continue
-        for file in structure_files([path]):
-            try:
-                structures.append(read_structure(file))
-                names.append(str(file))
-            except StructureError as error:
-                rejected.append((str(file), str(error)))
-    if not names and not rejected:
-        raise InputError(f"no structure file in {', '.join(paths)}")
-    return names, structures, rejected
+            found += zip(map(str, table.ids), table.structures, strict=True)
+            found += table.rejected
+        else:
+            found += [(str(file), _read(file)) for file in structure_files([path])]
+    return found
+
+
+def _read(file: Path) -> Structure | str:
+    try:
+        return read_structure(file)
+    except StructureError as error:
+        return str(error)

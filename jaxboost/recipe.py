@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from jaxboost import settings as of
@@ -24,7 +25,7 @@ from jaxboost.data.splits import Splits, splits_to_json
 from jaxboost.environment import environment
 from jaxboost.errors import InputError
 from jaxboost.estimate import estimate
-from jaxboost.finished_run import evaluate_run, keep_ballot, metrics_of, write_results
+from jaxboost.finished_run import evaluate_run, keep_vote, metrics_of, write_results
 from jaxboost.limits import check_config
 from jaxboost.models import Network
 from jaxboost.reporting import console_table
@@ -39,7 +40,7 @@ from jaxboost.run_folder import (
     write_csv,
     write_json,
 )
-from jaxboost.training.loop import Progress, Workshop, train_population
+from jaxboost.training.loop import Outcome, Progress, Workshop, train_population
 from jaxboost.training.roster import make_roster
 
 
@@ -68,6 +69,7 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
         write_json(workdir / "environment.json", environment())
         write_json(workdir / "splits.json", splits_to_json(splits, list(table.ids)))
         of.compilation_cache(config)
+        mesh = of.device_mesh(config, config.kfold.folds + config.ensemble.members + 1)
 
         with watch.measure("featurize"):
             dataset = features_of(config, table)
@@ -81,13 +83,15 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
         )
 
         with watch.measure("train"):
-            finished = _train_members(config, workdir, dataset, splits, stop)
-        if not finished:
+            outcome = _train_members(config, workdir, dataset, splits, mesh, stop)
+        watch.seconds |= {"compile": outcome.compile_seconds, "train": watch.seconds["train"] - outcome.compile_seconds}
+        if outcome.finished:
+            with watch.measure("evaluate"):
+                evaluation, _ = evaluate_run(config, workdir, dataset, splits)
+        if stop.is_set:
             say(f"stopped by a signal; the same command goes on from the checkpoints in {workdir}")
             return stop.exit_status
-        with watch.measure("evaluate"):
-            evaluation, _ = evaluate_run(config, workdir, dataset, splits)
-        keep_ballot(workdir, evaluation.ballot, dataset, splits)
+        keep_vote(workdir, evaluation.ballot, dataset, splits)
         metrics = metrics_of(config, dataset, splits, evaluation, watch)
         write_results(workdir, metrics, evaluation, read_log(workdir / "log.jsonl"))
         say(console_table(metrics))
@@ -95,14 +99,17 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
         return 0
 
 
-def _train_members(config: ConfigDict, workdir: Path, dataset: Dataset, splits: Splits, stop: StopFlag) -> bool:
+def _train_members(
+    config: ConfigDict, workdir: Path, dataset: Dataset, splits: Splits, mesh: Mesh, stop: StopFlag
+) -> Outcome:
+    """K folds, ensemble and full model, as one population; unfinished where a signal asked to stop before the end."""
     members = make_roster(config, splits, dataset.features)
     sizes = dataset.features.n_orbits
     fold_rows = int(np.median([len(m.train) for m in members if m.name.startswith("kfold_")]))
     workshop = Workshop(
         network=Network(of.network_settings(config, len(dataset.classes))),
         settings=of.training_settings(config, sizes, fold_rows),
-        mesh=of.device_mesh(config, len(members)),
+        mesh=mesh,
         materials=resident(dataset, config.data.rules),
         tables=symmetry_tables(),
         sizes=sizes,

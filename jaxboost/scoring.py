@@ -8,61 +8,87 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from jaxboost import settings as of
 from jaxboost.console import Stopwatch, say
+from jaxboost.crystal import Structure
 from jaxboost.data.dataset import Dataset, NothingUsable
 from jaxboost.data.materials import Table, read_table
 from jaxboost.data.splits import Splits
 from jaxboost.errors import InputError
 from jaxboost.evaluation import Forecast, cast_votes, rules_of
 from jaxboost.finished_run import (
-    ballot_of,
-    classes_of,
+    RunVote,
     config_of,
     evaluate_run,
     metrics_of,
     present,
     restore_members,
     scorer_of,
+    vote_of,
     write_results,
 )
 from jaxboost.inputs import read_inputs
 from jaxboost.modalities import MODALITIES
 from jaxboost.reporting import console_table
 from jaxboost.rows import features_of, split_table, splits_of_rows
-from jaxboost.run_folder import read_json, read_log, write_csv
+from jaxboost.run_folder import read_log, write_csv
 
 
 def score_run(workdir: Path, inputs: Sequence[str], *, allow_partial: bool = False) -> int:
     """Restores the members of `workdir` and scores its own rows, or each labelled table that `inputs` names."""
     config = config_of(workdir)
+    vote = vote_of(workdir)
     of.compilation_cache(config)
-    paths: list[str | None] = [*inputs] or [None]
-    for path in paths:
-        watch = Stopwatch()
-        if path is None:
-            table, splits = split_table(config, workdir)
-            name = "test"
-        else:
-            table = read_table(path, label_column=config.data.label_column, classes=classes_of(config, workdir))
-            everything = np.ones(len(table), bool)
-            splits = Splits(everything, ~everything, np.full(len(table), -1), np.zeros((0, len(table)), bool))
-            name = Path(path).stem
-        with watch.measure("featurize"):
-            dataset = features_of(config, table)
-        splits = splits_of_rows(splits, dataset)
-        if path is not None:
-            _warn_of_known_formulas(workdir, dataset)
-        ballot = None if path is None else ballot_of(workdir)
-        with watch.measure("evaluate"):
-            evaluation, _ = evaluate_run(config, workdir, dataset, splits, ballot=ballot, allow_partial=allow_partial)
-        metrics = metrics_of(config, dataset, splits, evaluation, watch)
-        folder = workdir / "evaluation" / name
-        write_results(folder, metrics, evaluation, read_log(workdir / "log.jsonl") if path is None else [])
-        say(console_table(metrics))
-        say(f"written to {folder}")
+    if not inputs:
+        table, splits = split_table(config, workdir)
+        _score(config, workdir, "test", table, splits, allow_partial=allow_partial)
+        return 0
+    names = [_name_of(path) for path in inputs]
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise InputError(f"--inputs: several tables are called {', '.join(repeated)}: evaluate one after the other")
+    # All are read before the first is scored: a wrong one is not found after an hour.
+    tables = [read_table(path, label_column=config.data.label_column, classes=vote.classes) for path in inputs]
+    for name, table in zip(names, tables, strict=True):
+        everything = np.ones(len(table), bool)
+        splits = Splits(everything, ~everything, np.full(len(table), -1), np.zeros((0, len(table)), bool))
+        _score(config, workdir, name, table, splits, vote=vote, allow_partial=allow_partial)
     return 0
+
+
+def _score(
+    config: ConfigDict,
+    workdir: Path,
+    name: str,
+    table: Table,
+    splits: Splits,
+    *,
+    vote: RunVote | None = None,
+    allow_partial: bool,
+) -> None:
+    """Scores one table into `evaluation/<name>`; `vote` is the run's where the table is another than the run's."""
+    watch = Stopwatch()
+    with watch.measure("featurize"):
+        dataset = features_of(config, table)
+    splits = splits_of_rows(splits, dataset)
+    if vote is not None:
+        # Rows of formulas that the run trained on are no fair test: they are counted aloud.
+        seen = sum(formula in vote.formulas for formula in dataset.formulas)
+        say(f"{seen} of {len(dataset)} rows have a formula that the members were trained on")
+    ballot = None if vote is None else vote.ballot
+    with watch.measure("evaluate"):
+        evaluation, _ = evaluate_run(config, workdir, dataset, splits, ballot=ballot, allow_partial=allow_partial)
+    metrics = metrics_of(config, dataset, splits, evaluation, watch)
+    folder = workdir / "evaluation" / name
+    write_results(folder, metrics, evaluation, read_log(workdir / "log.jsonl") if vote is None else [])
+    say(console_table(metrics))
+    say(f"written to {folder}")
+
+
+def _name_of(path: str) -> str:
+    """Of a table's folder; 'test' is that of the run's own rows."""
+    return Path(path).name if Path(path).stem == "test" else Path(path).stem
 
 
 def predict(
@@ -84,74 +110,89 @@ def predict(
     """
     config = config_of(workdir)
     of.compilation_cache(config)
-    ballot = ballot_of(workdir)
-    classes = classes_of(config, workdir)
-    names, structures, unread = read_inputs(inputs)
-    if strict and unread:
-        raise InputError(f"{unread[0][0]}: {unread[0][1]}")
-    rejected = list(unread)
-    columns: dict[str, list[Any]] = {}
-    if structures:
-        table = Table(
-            ids=np.array(names), structures=tuple(structures), labels=np.full(len(names), -1), classes=classes,
-            split=None, source=", ".join(inputs), sha256="", rejected=tuple(unread),
-        )  # fmt: skip
-        try:
-            dataset = features_of(config, table)
-        except NothingUsable as nothing:
-            rejected = list(nothing.rejected)
-        else:
-            rejected = list(dataset.rejected)
-            members, _ = restore_members(config, workdir, classes, allow_partial)
-            everything = np.arange(len(dataset))
-            results = scorer_of(config, dataset, classes, len(members))(members, [everything] * len(members))
-            scored = {m.name: result for m, result in zip(members, results, strict=True)}
-            forecast = cast_votes(scored, present(ballot, scored), ballot.best)
-            columns = _prediction_columns(dataset, forecast, classes)
-        if strict and len(rejected) > len(unread):
-            raise InputError(": ".join(rejected[len(unread)]))
-    rows = _prediction_rows(columns, rejected, classes)
+    vote = vote_of(workdir)
+    found = read_inputs(inputs)
+    readable = [row for row, (_, structure) in enumerate(found) if isinstance(structure, Structure)]
+    reasons = {row: reason for row, (_, reason) in enumerate(found) if isinstance(reason, str)}
+    _refuse_if(strict, found, reasons)
+    table = Table(
+        ids=np.array([found[row][0] for row in readable]),
+        structures=tuple(structure for _, structure in found if isinstance(structure, Structure)),
+        labels=np.full(len(readable), -1),
+        classes=vote.classes,
+        split=None,
+        source=", ".join(inputs),
+        sha256="",
+    )
+    predicted: dict[int, tuple] = {}
+    try:
+        dataset = features_of(config, table)
+    except NothingUsable as nothing:
+        reasons |= dict(zip(readable, (reason for _, reason in nothing.rejected), strict=True))
+    else:
+        usable = [readable[row] for row in dataset.kept]
+        refused = [row for row in readable if row not in set(usable)]
+        reasons |= dict(zip(refused, (reason for _, reason in dataset.rejected), strict=True))
+        _refuse_if(strict, found, reasons)
+        members, _ = restore_members(config, workdir, vote.classes, allow_partial)
+        everything = np.arange(len(dataset))
+        results = scorer_of(config, dataset, vote.classes, len(members))(members, [everything] * len(members))
+        scored = {m.name: result for m, result in zip(members, results, strict=True)}
+        forecast = cast_votes(scored, present(vote.ballot, scored), vote.ballot.best)
+        predicted = dict(zip(usable, _predicted_values(dataset, forecast), strict=True))
+    _refuse_if(strict, found, reasons)
     path = output or workdir / "predicted" / time.strftime("%Y-%m-%dT%H-%M-%S.csv")
-    write_csv(path, rows)
-    say(f"{len(rows['input'])} inputs, {len(rejected)} rejected: {path}")
+    write_csv(path, _prediction_columns([name for name, _ in found], reasons, predicted, vote.classes))
+    say(f"{len(found)} inputs, {len(reasons)} rejected: {path}")
     return 0
 
 
-def _warn_of_known_formulas(workdir: Path, dataset: Dataset) -> None:
-    """Rows of formulas that the run trained on are no fair test: they are counted aloud."""
-    known = set(read_json(workdir / "members" / "vote.json")["formulas"])
-    seen = sum(formula in known for formula in dataset.formulas)
-    if seen:
-        say(f"{seen} of {len(dataset)} rows have a formula that the members were trained on")
+def _refuse_if(strict: bool, found: list[tuple[str, Structure | str]], reasons: dict[int, str]) -> None:
+    if strict and reasons:
+        first = min(reasons)
+        name, reason = found[first][0], reasons[first]
+        raise InputError(f"{reason if reason.startswith(name) else f'{name}: {reason}'} (--strict)")
 
 
-def _prediction_columns(dataset: Dataset, forecast: Forecast, classes: tuple[str, ...]) -> dict[str, Any]:
-    attention = {f"weight_{name}": forecast.attention[:, i] for i, name in enumerate(MODALITIES)}
-    return {
-        "input": list(dataset.ids),
-        "formula": list(dataset.formulas),
-        "space_group": dataset.features.space_group.tolist(),
-        "prediction": [classes[i] for i in forecast.probabilities.argmax(-1)],
-        **{f"p_{name}": forecast.probabilities[:, i] for i, name in enumerate(classes)},
-        "uncertainty": forecast.uncertainty,
-        "epistemic": forecast.epistemic,
-        "agreement": forecast.agreement,
-        "rule": rules_of(dataset.features, np.arange(len(dataset))),
-        **attention,
-    }
+def _predicted_values(dataset: Dataset, forecast: Forecast) -> list[tuple]:
+    """What `_prediction_columns` says of each row of the dataset."""
+    return list(
+        zip(
+            dataset.formulas,
+            dataset.features.space_group.tolist(),
+            [dataset.classes[i] for i in forecast.probabilities.argmax(-1)],
+            *forecast.probabilities.T,
+            forecast.uncertainty,
+            forecast.epistemic,
+            forecast.agreement,
+            rules_of(dataset.features, np.arange(len(dataset))),
+            *forecast.attention.T,
+            strict=True,
+        )
+    )
 
 
-def _prediction_rows(
-    columns: dict[str, Any], rejected: list[tuple[str, str]], classes: tuple[str, ...]
+def _prediction_columns(
+    names: list[str], reasons: dict[int, str], predicted: dict[int, tuple], classes: tuple[str, ...]
 ) -> dict[str, list[Any]]:
-    good = len(columns["input"]) if columns else 0
-    inputs = [*(columns["input"] if columns else []), *(name for name, _ in rejected)]
-    rows: dict[str, list[Any]] = {
-        "input": inputs,
-        "status": ["ok"] * good + ["rejected"] * len(rejected),
-        "reason": [""] * good + [reason for _, reason in rejected],
+    """The columns of the CSV, one row an input in the order given; what is not predicted is empty."""
+    rows = range(len(names))
+    figures = (
+        "formula",
+        "space_group",
+        "prediction",
+        *(f"p_{name}" for name in classes),
+        "uncertainty",
+        "epistemic",
+        "agreement",
+        "rule",
+        *(f"weight_{name}" for name in MODALITIES),
+    )
+    empty = ("",) * len(figures)
+    columns: dict[str, list[Any]] = {
+        "input": names,
+        "status": ["rejected" if row in reasons else "ok" for row in rows],
+        "reason": [reasons.get(row, "") for row in rows],
     }
-    for name, values in columns.items():
-        if name != "input":
-            rows[name] = [*values, *[""] * len(rejected)]
-    return rows
+    values = zip(*(predicted.get(row, empty) for row in rows), strict=True)
+    return columns | {name: list(column) for name, column in zip(figures, values, strict=True)}

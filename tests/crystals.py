@@ -53,9 +53,7 @@ def write_cif(path: Path, structure: Structure, symbols: Sequence[str]) -> Path:
     angles = np.degrees(np.arccos([unit[1] @ unit[2], unit[0] @ unit[2], unit[0] @ unit[1]]))
     lines = ["data_crystal"]
     lines += [f"_cell_length_{axis} {length:.8f}" for axis, length in zip("abc", lengths, strict=True)]
-    lines += [
-        f"_cell_angle_{name} {angle:.8f}" for name, angle in zip(("alpha", "beta", "gamma"), angles, strict=True)
-    ]
+    lines += [f"_cell_angle_{name} {angle:.8f}" for name, angle in zip(("alpha", "beta", "gamma"), angles, strict=True)]
     lines += ["loop_", "_atom_site_label", "_atom_site_type_symbol"]
     lines += [f"_atom_site_fract_{axis}" for axis in "xyz"]
     lines += [

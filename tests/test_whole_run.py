@@ -71,7 +71,8 @@ def call(*arguments: str) -> str:
     process = start(*arguments)
     out, err = process.communicate()
     assert (process.returncode, err) == (0, ""), out + err
-    assert max(map(len, out.splitlines()), default=0) <= 80 or str(arguments).find("/tmp") >= 0, out
+    # A path is one word, however long.
+    assert all(len(line) <= 80 or "/" in line.split()[-1] for line in out.splitlines()), out
     return out
 
 
@@ -134,18 +135,17 @@ def test_metrics_follow_the_schema(metrics):
         "task", "data", "cross_validation", "out_of_fold", "vote", "test", "best", "timing_s",
     ]  # fmt: skip
     assert metrics["task"]["label"] == "kind" and tuple(metrics["task"]["classes"]) == LABELS
-    assert list(metrics["task"]["groupings"]) == ["binary", "3-class"]
+    assert set(metrics["task"]["groupings"]) == {"binary", "3-class"}
     assert metrics["data"]["grouped_by"] == "formula" and len(metrics["data"]["sha256"]) == 64
     assert sum(metrics["data"]["rows"].values()) == 78
     assert list(metrics["test"]) == list(metrics["vote"]) == CANDIDATES and metrics["best"] in CANDIDATES
     assert len(metrics["cross_validation"]["folds"]) == 2
     scores = [metrics["out_of_fold"], *metrics["test"].values(), *metrics["vote"].values()]
     for score in scores:
-        assert SCORE <= set(score)
+        assert set(score) >= SCORE
         assert {"binary", "3-class"} <= set(score["by_grouping"])
         assert {"accuracy", "macro_f1", "roc_auc"} <= set(score["by_grouping"]["binary"])
         assert score["by_grouping"]["3-class"]["accuracy"] == pytest.approx(score["accuracy"])
-        assert score["by_grouping"]["binary"]["accuracy"] >= score["accuracy"]
         assert np.sum(score["confusion"]) == score["n"]
     assert metrics["test"]["super_ensemble"]["members"] == ["ensemble_0", "kfold_0", "kfold_1", "full"]
     assert metrics["test"]["kfold_best"]["members"][0] in ("kfold_0", "kfold_1")
@@ -156,7 +156,9 @@ def test_metrics_follow_the_schema(metrics):
 def test_splits_predictions_and_metrics_agree(run, metrics):
     splits = json.loads((run / "splits.json").read_text())
     predictions = rows_of(run / "predictions.csv")
-    by_split = {part: [r["material_id"] for r in predictions if r["split"] == part] for part in ("train", "vote", "test")}
+    by_split = {
+        part: [r["material_id"] for r in predictions if r["split"] == part] for part in ("train", "vote", "test")
+    }
     assert sorted(by_split["test"]) == sorted(splits["test"]) and sorted(by_split["vote"]) == sorted(splits["vote"])
     trained = sorted(name for fold in splits["folds"] for name in fold if name != "broken")
     assert sorted(by_split["train"]) == trained

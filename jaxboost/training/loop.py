@@ -72,21 +72,29 @@ class Progress:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """Whether every member is finished, and the seconds that compiling took."""
+
+    finished: bool
+    compile_seconds: float
+
+
 def train_population(
     members: list[Member],
     workshop: Workshop,
     *,
     report: Callable[[Progress], None],
     should_stop: Callable[[], bool],
-) -> bool:
-    """Trains every member whose checkpoint is not finished; True when all are, False when asked to stop before.
+) -> Outcome:
+    """Trains every member whose checkpoint is not finished, until all are or `should_stop` says so.
 
     A member's batches, dropout and views are functions of its seed and step, so a run that stopped continues with
     the very figures of one that did not, and other members change nothing.
     """
     pending = [m for m in members if not is_finished(workshop.folder / m.name, workshop.identity)]
     if not pending:
-        return True
+        return Outcome(True, 0.0)
     crew, states = _board(pending, workshop)
     settings, names = workshop.settings, [member.name for member in crew]
     program = population_program(workshop.network, settings, workshop.mesh)
@@ -96,6 +104,11 @@ def train_population(
     normalizers = on_members(stack([member.normalizer for member in crew]))
     validation = place(_validation_plan(crew, workshop), workshop.mesh, P("member", None, "data"))
     everywhere = place((workshop.materials, workshop.tables), workshop.mesh, P())
+    began = time.perf_counter()
+    steps = settings.steps_per_call
+    blank = place(np.zeros((len(crew), steps, workshop.batch), np.int32), workshop.mesh, P("member", None, "data"))
+    compiled = program.lower(state, hyper, normalizers, blank, validation, np.int32(0), *everywhere).compile()
+    compile_seconds = time.perf_counter() - began
     saved = {name for member, name in zip(crew, names, strict=True) if member.hyperparameters.epochs == 0}
 
     budget = np.array([member.hyperparameters.epochs for member in crew])
@@ -108,14 +121,14 @@ def train_population(
         for offset in range(0, settings.steps_per_epoch, settings.steps_per_call):
             began = time.perf_counter()
             rows = place(plan[:, offset : offset + settings.steps_per_call], workshop.mesh, P("member", None, "data"))
-            state, log = program(state, hyper, normalizers, rows, validation, np.int32(offset), *everywhere)
+            state, log = compiled(state, hyper, normalizers, rows, validation, np.int32(offset), *everywhere)
             calls.append(jax.tree.map(np.asarray, log))
             left = int(((budget - epochs)[active] * settings.steps_per_epoch - offset).sum())
             seconds = time.perf_counter() - began
             if offset + settings.steps_per_call < settings.steps_per_epoch:
                 report(Progress([], int(active.sum()) * settings.steps_per_call, left, seconds))
             if should_stop():
-                return False
+                return Outcome(False, compile_seconds)
         trained = calls[-1].trained
         epochs = np.asarray(state.epoch)
         report(Progress(_rows(names, epochs, calls), int(trained.sum()) * settings.steps_per_call, left, seconds))
@@ -134,7 +147,7 @@ def train_population(
                 if ended[i]:
                     saved.add(name)
         active = ~ended
-    return True
+    return Outcome(True, compile_seconds)
 
 
 def is_finished(folder: Path, identity: dict[str, Any]) -> bool:

@@ -275,7 +275,7 @@ def keep_best(state: MemberState, loss: jax.Array, accuracy: jax.Array) -> Membe
     )
 
 
-def population_program(network: Network, settings: TrainingSettings, mesh: Mesh) -> Callable[..., tuple]:
+def population_program(network: Network, settings: TrainingSettings, mesh: Mesh) -> jax.stages.Wrapped:
     """The compiled steps of the whole population.
 
     Call it with (state, hyper, normalizers, batches [member, step, b], validation [member, step, b], offset, materials,
