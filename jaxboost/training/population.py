@@ -220,7 +220,7 @@ def member_call(
         loss_of = lambda p: batch_loss(network, settings, p, batch, labels, hyper, tables, loss_key)  # noqa: E731
         (loss, accuracy), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
         loss, accuracy, grads = jax.lax.pmean((loss, accuracy, grads), "data")
-        failed = failed | ~jnp.isfinite(optax.global_norm(grads))
+        failed = failed | ~jnp.isfinite(optax.tree.norm(grads))
         updates, new_opt = optimizer.update(grads, opt, params)
         new = (optax.apply_updates(params, updates), new_opt)
         params, opt = jax.tree.map(lambda a, b: jnp.where(failed, b, a), new, (params, opt))

@@ -1,0 +1,199 @@
+"""The population as one program: members do not touch each other, and a run that stopped goes on as if it had not."""
+
+import functools
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from jaxboost.data.batches import fit_normalizer, make_materials, node_budget, symmetry_tables
+from jaxboost.errors import InputError
+from jaxboost.modalities.featurize import FeaturizerSettings, concatenate, featurize_one
+from jaxboost.models import Network, NetworkSettings
+from jaxboost.training import has_checkpoint, loop, restore_checkpoint
+from jaxboost.training.loop import Workshop, is_finished, train_population
+from jaxboost.training.member import Hyperparameters, Member
+from jaxboost.training.population import TrainingSettings, make_mesh, population_program
+from tests.crystals import prototype
+
+BATCH, EPOCHS = 8, 4
+HYPER = Hyperparameters(
+    seed=1, dropout=0.1, weight_decay=1e-3, mixup_alpha=0.4, min_lr=1e-4, max_lr=3e-3, warmup_epochs=1,
+    cycle_epochs=EPOCHS, cycles=1, epochs=EPOCHS, patience=EPOCHS, modalities=np.ones(4, bool),
+)  # fmt: skip
+NETWORK = NetworkSettings(
+    classes=2, cutoff=5.0, token=8, crystal_width=8, crystal_layers=1, radial=4, kspace_width=8, kspace_layers=1,
+    kspace_heads=2, scalar_widths=(8,), electron_widths=(8,), group_width=2, fusion_heads=2, fusion_width=8,
+    classifier_widths=(8,), dtype="float32",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left behind: checkpoints by member, log rows."""
+
+    restored: dict[str, Any]
+    rows: list[dict[str, Any]]
+
+    def rows_of(self, name: str) -> list[dict[str, Any]]:
+        return [row for row in self.rows if row["member"] == name]
+
+
+@pytest.fixture(scope="module")
+def crew() -> tuple[dict[str, Member], Workshop]:
+    """Four small members on 40 crystals of two classes: rocksalts and zincblendes."""
+    pairs = [(m, x) for m in (12, 20, 30, 38, 56) for x in (8, 16, 34, 52)]
+    structures = [prototype(name, pair, 5.0) for name in ("rocksalt", "zincblende") for pair in pairs]
+    settings = FeaturizerSettings(neighbors=6, cutoff=5.0)
+    features = concatenate([featurize_one(structure, settings) for structure in structures])
+    labels = np.repeat([0, 1], len(pairs))
+    rows = np.random.default_rng(0).permutation(len(labels))
+    train, validation = rows[:32], rows[32:]
+    normalizer = fit_normalizer(features, train)
+    hypers = {
+        "kfold_0": (HYPER, validation),
+        "kfold_1": (HYPER._replace(seed=2, dropout=0.3), validation),
+        "still": (HYPER._replace(seed=3, min_lr=0.0, max_lr=0.0, patience=2), validation),
+        "full": (HYPER._replace(seed=4), validation[:0]),
+    }
+    members = {name: Member(name, train, own, normalizer, hyper) for name, (hyper, own) in hypers.items()}
+    workshop = Workshop(
+        network=Network(NETWORK),
+        settings=TrainingSettings(
+            steps_per_epoch=4, steps_per_call=2, nodes=node_budget(features.n_orbits, BATCH), cutoff=5.0, neighbors=6,
+            jitter=0.02, strain=0.01, gamma=1.0, smoothing=0.05, mixup_probability=0.5, clip_norm=1.0, lr_decay=0.8,
+            axis="map",
+        ),
+        mesh=make_mesh(1, 1),
+        materials=make_materials(features, np.ones((len(labels), 2), bool), labels),
+        tables=symmetry_tables(),
+        sizes=features.n_orbits,
+        folder=Path(),
+        identity={"classes": ["rocksalt", "zincblende"]},
+        batch=BATCH,
+        checkpoint_every=1,
+    )  # fmt: skip
+    return members, workshop
+
+
+@pytest.fixture(scope="module")
+def train(crew, tmp_path_factory):
+    """Trains members in a folder; programs of the same shapes are compiled once for all tests of this file."""
+    _, whole = crew
+
+    def run(members, folder=None, *, calls=10**6, **changes) -> Run:
+        folder = folder or tmp_path_factory.mktemp("members")
+        workshop = replace(whole, folder=folder, **changes)
+        left = iter(range(calls - 1))
+        rows: list[dict[str, Any]] = []
+        train_population(
+            list(members),
+            workshop,
+            report=lambda progress: rows.extend(progress.rows),
+            should_stop=lambda: next(left, None) is None,
+        )
+        there = [member.name for member in members if has_checkpoint(folder / member.name)]
+        return Run({name: restore_checkpoint(folder / name) for name in there}, rows)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "population_program", functools.cache(population_program))
+        yield run
+
+
+@pytest.fixture(scope="module")
+def alone(crew, train) -> Run:
+    """All four, trained without interruption."""
+    return train(crew[0].values())
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two trees hold the same bits."""
+    leaves = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return all(np.array_equal(x, y, equal_nan=True) for x, y in leaves)
+
+
+def test_members_learn_and_say_what_they_did(alone):
+    for name in ("kfold_0", "kfold_1", "full"):
+        losses = [row["train_loss"] for row in alone.rows_of(name)]
+        assert len(losses) == EPOCHS and losses[-1] < losses[0]
+    assert all(run.fitted["finished"] and not run.fitted["failed"] for run in alone.restored.values())
+    assert {row["validation_loss"] for row in alone.rows_of("full")} == {None}
+    assert alone.restored["full"].fitted["best_epoch"] == EPOCHS  # nothing to choose by: the last is kept
+    assert not _same(alone.restored["kfold_0"].tree["params"], alone.restored["kfold_1"].tree["params"])
+
+
+def test_the_best_epoch_is_that_of_the_log(alone):
+    for name in ("kfold_0", "kfold_1"):
+        rows = alone.rows_of(name)
+        best = max(rows, key=lambda row: (row["validation_accuracy"], -row["validation_loss"]))
+        fitted = alone.restored[name].fitted
+        assert (fitted["best_epoch"], fitted["best_accuracy"]) == (best["epoch"], best["validation_accuracy"])
+
+
+def test_a_member_without_progress_stops_when_its_patience_is_spent(alone):
+    assert alone.restored["still"].fitted["best_epoch"] == 1
+    assert [row["epoch"] for row in alone.rows_of("still")] == [1, 2, 3]  # patience 2 after epoch 1, of 4
+    assert len({row["validation_loss"] for row in alone.rows_of("still")}) == 1
+
+
+@pytest.mark.parametrize("max_lr", [np.inf, np.nan])
+def test_a_member_that_diverges_is_marked_and_touches_no_other(crew, train, alone, max_lr):
+    members, _ = crew
+    wild = replace(members["kfold_1"], hyperparameters=members["kfold_1"].hyperparameters._replace(max_lr=max_lr))
+    found = train({**members, "kfold_1": wild}.values())
+    assert found.restored["kfold_1"].fitted["failed"]
+    kept = found.restored["kfold_1"].tree["params"]
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(kept))
+    for name in set(members) - {"kfold_1"}:
+        assert not found.restored[name].fitted["failed"]
+        assert _same(found.restored[name].tree, alone.restored[name].tree)
+        assert found.rows_of(name) == alone.rows_of(name)
+
+
+def test_where_all_diverge_it_is_an_error(crew, train):
+    members = [replace(m, hyperparameters=m.hyperparameters._replace(max_lr=np.inf)) for m in crew[0].values()]
+    with pytest.raises(InputError, match="max_lr"):
+        train(members)
+
+
+def test_a_run_that_stopped_goes_on_as_if_it_had_not(crew, train, alone, tmp_path):
+    first = train(crew[0].values(), tmp_path, calls=3)  # of two calls an epoch
+    assert {run.step for run in first.restored.values()} == {1}
+    assert not any(run.fitted["finished"] for run in first.restored.values())
+    second = train(crew[0].values(), tmp_path)
+    for name in crew[0]:
+        assert _same(second.restored[name].tree, alone.restored[name].tree)
+        assert second.restored[name].fitted == alone.restored[name].fitted
+        assert first.rows_of(name) + second.rows_of(name) == alone.rows_of(name)
+    assert train(crew[0].values(), tmp_path).rows == []  # finished: nothing left to do
+
+
+def test_another_identity_is_refused(crew, train, tmp_path):
+    train(crew[0].values(), tmp_path, calls=3)
+    with pytest.raises(InputError, match="classes"):
+        is_finished(tmp_path / "full", {"classes": ["zincblende", "rocksalt"]})
+
+
+def test_a_member_more_changes_no_other(crew, train, alone):
+    few = train([crew[0]["kfold_0"], crew[0]["full"]])
+    for name in ("kfold_0", "full"):
+        assert _same(few.restored[name].tree, alone.restored[name].tree)
+        assert few.rows_of(name) == alone.rows_of(name)
+
+
+@pytest.mark.parametrize("other", ["vmap", "two devices"])
+def test_how_members_are_laid_out_changes_no_loss(crew, train, alone, other):
+    """Another program may round otherwise, so losses agree to 1e-5; a member that read other rows is far outside."""
+    if other == "vmap":
+        found = train(crew[0].values(), settings=replace(crew[1].settings, axis="vmap"))
+    else:
+        found = train(crew[0].values(), mesh=make_mesh(2, 1))
+    for name in crew[0]:
+        rows, expected = found.rows_of(name), alone.rows_of(name)
+        assert [row["epoch"] for row in rows] == [row["epoch"] for row in expected]
+        for figure in ("lr", "train_loss", "validation_loss"):
+            pairs = [(row[figure], there[figure]) for row, there in zip(rows, expected, strict=True)]
+            assert all(a == b or abs(a - b) <= 1e-5 * abs(b) for a, b in pairs), (name, figure, pairs)
