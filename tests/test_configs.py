@@ -59,7 +59,8 @@ def test_the_contract_names_two_configs():
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_field_is_read(name):
-    unread = sorted(field for field in fields(load(name)) if field.split(".")[-1] not in attributes_read())
+    read = attributes_read()
+    unread = sorted(field for field in fields(load(name)) if field.split(".")[-1] not in read)
     assert not unread, f"configs/{name}.py has fields that nothing reads: {unread}"
 
 

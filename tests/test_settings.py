@@ -1,0 +1,76 @@
+"""From the config to the settings of the parts."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from configs import extreme, quick
+from jaxboost import settings
+from jaxboost.errors import InputError
+
+
+@pytest.fixture
+def config():
+    return quick.get_config()
+
+
+def test_widths_survive_the_way_through_json(config):
+    stored = config.copy_and_resolve_references()
+    stored.update(json.loads(config.to_json()))
+    assert settings.network_settings(stored, 5) == settings.network_settings(config, 5)
+    assert settings.network_settings(config, 5).dtype == ("float32" if jax.default_backend() == "cpu" else "bfloat16")
+    assert settings.checkpoint_identity(stored, ("a",)) == settings.checkpoint_identity(config, ("a",))
+
+
+def test_a_checkpoint_of_another_featurizer_or_network_is_told_apart(config):
+    first = settings.checkpoint_identity(config, ("a", "b"))
+    config.crystal.cutoff = 6.0
+    config.network.radial = 17
+    second = settings.checkpoint_identity(config, ("b", "a"))
+    assert {key for key in first if first[key] != second[key]} == {"classes", "featurizer", "network"}
+
+
+@pytest.mark.parametrize(("rows", "batch", "per_call"), [(1000, 32, 8), (1000, 32, 32), (5, 32, 32), (14000, 128, 32)])
+def test_an_epoch_is_whole_calls_and_about_one_pass(config, rows, batch, per_call):
+    config.optimizer.batch, config.population.steps_per_call = batch, per_call
+    found = settings.training_settings(config, np.full(rows, 3), rows)
+    assert found.steps_per_epoch % found.steps_per_call == 0 and found.steps_per_call <= per_call
+    passes = max(rows // batch, 1)
+    assert passes <= found.steps_per_epoch < passes + found.steps_per_epoch // found.steps_per_call
+    assert found.nodes >= 3 * batch
+
+
+def test_differences_name_what_computes_something_else(config):
+    old = settings.plain(config)
+    config.data.path = config.data.cache_dir = "elsewhere"
+    config.name = "other"
+    config.data.workers = 3
+    assert settings.differences(old, settings.plain(config)) == []
+    config.kfold.folds = 7
+    del old["seed"]
+    assert settings.differences(old, settings.plain(config)) == ["kfold.folds: 5 -> 7", "seed: absent -> 0"]
+
+
+def test_more_devices_for_a_batch_than_there_are(config):
+    assert settings.device_mesh(config, 3).shape == {"member": min(3, jax.device_count()), "data": 1}
+    config.population.data_devices = 64
+    with pytest.raises(InputError, match="config.population.data_devices = 64"):
+        settings.device_mesh(config, 3)
+
+
+def test_workers_and_views(config):
+    assert settings.workers(config) == settings.cores() >= 1
+    config.data.workers = 3
+    assert settings.workers(config) == 3
+    config.views.count = 4
+    assert settings.vote_views(config).jitter.shape == (4,) and settings.vote_views(config).jitter[0] == 0
+
+
+def test_scoring_and_training_agree_on_the_graph():
+    config = extreme.get_config()
+    sizes = np.array([4, 9])
+    scoring = settings.scoring_settings(config, sizes)
+    assert scoring.cutoff == settings.training_settings(config, sizes, 2).cutoff == config.crystal.cutoff
+    assert scoring.batch == config.vote.batch and scoring.seed == config.seed
