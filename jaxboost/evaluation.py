@@ -18,6 +18,9 @@ from jaxboost.physics.filling import verdict
 from jaxboost.physics.space_groups import space_group
 from jaxboost.reporting.metrics import score
 
+Scored = tuple[np.ndarray, np.ndarray]
+"""Of one member: logits [n, class] and modality attention [n, 4]."""
+
 
 @dataclass(frozen=True)
 class Ballot:
@@ -64,7 +67,7 @@ class Evaluation:
     labels: np.ndarray
 
 
-def cast_votes(scored: Mapping[str, tuple[np.ndarray, np.ndarray]], ballot: Ballot, candidate: str) -> Forecast:
+def cast_votes(scored: Mapping[str, Scored], ballot: Ballot, candidate: str) -> Forecast:
     """The forecast of one candidate from {member: (logits [n, class], attention [n, 4])}."""
     names = ballot.voters[candidate]
     logits = np.stack([scored[name][0] for name in names])
@@ -78,7 +81,7 @@ def cast_votes(scored: Mapping[str, tuple[np.ndarray, np.ndarray]], ballot: Ball
 
 
 def hold_ballot(
-    scored: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    scored: Mapping[str, Scored],
     labels: np.ndarray,
     *,
     best_fold: str,
@@ -124,63 +127,80 @@ def evaluate(
     if not members:
         raise InputError("no member finished without failing, so there is nothing to vote with")
     vote_rows, test_rows = np.flatnonzero(splits.vote), np.flatnonzero(splits.test)
-    own = {m.name: np.flatnonzero(splits.fold == int(m.name[6:])) for m in members if m.name.startswith("kfold_")}
+    own = {m.name: np.flatnonzero(splits.fold == fold_of(m.name)) for m in members if m.name.startswith("kfold_")}
     rows = [np.concatenate([vote_rows, test_rows, own.get(m.name, test_rows[:0])]) for m in members]
     results = dict(zip((m.name for m in members), scorer(members, rows), strict=True))
     v, t = len(vote_rows), len(test_rows)
-    at = lambda a, b: {n: (x[a:b], y[a:b]) for n, (x, y) in results.items()}  # noqa: E731
-    on_vote, on_test = at(0, v), at(v, v + t)
+    on_vote, on_test, on_own = _part(results, 0, v), _part(results, v, v + t), _part(results, v + t, None)
     labels = dataset.labels
 
-    def scores(probabilities: np.ndarray, where: np.ndarray, names: list[str]) -> dict[str, Any]:
-        return score(probabilities, labels[where], dataset.formulas[where], dataset.classes, groupings, members=names)
+    def scores(forecast: Forecast, where: np.ndarray, names: list[str]) -> dict[str, Any]:
+        of_rows = labels[where], dataset.formulas[where], dataset.classes
+        return score(forecast.probabilities, *of_rows, groupings, members=names)
 
     metrics: dict[str, Any] = {"cross_validation": None, "out_of_fold": None, "vote": None}
-    forecasts: list[tuple[np.ndarray, Forecast]] = []
+    forecasts: list[tuple[str, np.ndarray, Forecast]] = []
     if ballot is None:
-        best_fold = max(own, key=lambda name: found[name]["best_accuracy"])
+        best_fold = max(own, key=lambda name: found[name]["best_accuracy"], default="")
         ballot = hold_ballot(on_vote, labels[vote_rows], best_fold=best_fold, average=average, members=super_members)
-        on_own = at(v + t, None)
+        on_vote_rows = {candidate: cast_votes(on_vote, ballot, candidate) for candidate in ballot.voters}
+        metrics["vote"] = {c: scores(on_vote_rows[c], vote_rows, names) for c, names in ballot.voters.items()}
+        forecasts.append(("vote", vote_rows, on_vote_rows[ballot.best]))
         single = {}
-        for name, where in own.items():
-            temperature = fit_temperature(on_vote[name][0], labels[vote_rows])
-            alone = Ballot(average, best_fold, {name: [name]}, {name: temperature}, name)
-            single[name] = (where, cast_votes(on_own, alone, name))
-        folds = []
-        for name, (where, forecast) in single.items():
-            fold = scores(forecast.probabilities, where, [name])
-            kept = ("n", "accuracy", "macro_f1", "log_loss", "by_grouping")
-            folds.append({"member": name, "best_epoch": found[name]["best_epoch"], **{k: fold[k] for k in kept}})
-        accuracies = [fold["accuracy"] for fold in folds]
-        metrics["cross_validation"] = {
-            "accuracy_mean": float(np.mean(accuracies)),
-            "accuracy_std": float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else 0.0,
-            "folds": folds,
-        }
-        trained = np.concatenate([where for where, _ in single.values()])
-        out_of_fold = _joined([forecast for _, forecast in single.values()])
-        metrics["out_of_fold"] = scores(out_of_fold.probabilities, trained, list(own))
-        metrics["vote"] = {
-            c: scores(cast_votes(on_vote, ballot, c).probabilities, vote_rows, names)
-            for c, names in ballot.voters.items()
-        }
-        forecasts = [(vote_rows, cast_votes(on_vote, ballot, ballot.best)), (trained, out_of_fold)]
-    tests = {c: cast_votes(on_test, ballot, c) for c in ballot.voters}
-    metrics["test"] = {c: scores(tests[c].probabilities, test_rows, names) for c, names in ballot.voters.items()}
+        for name in own:
+            alone = hold_ballot(
+                {name: on_vote[name]}, labels[vote_rows], best_fold=name, average=average, members=super_members
+            )
+            single[name] = cast_votes(on_own, alone, "kfold_best")
+        if single:
+            by_fold = {name: scores(forecast, own[name], [name]) for name, forecast in single.items()}
+            metrics["cross_validation"] = _cross_validation(by_fold, found)
+            trained, forecast = np.concatenate(list(own.values())), _joined(list(single.values()))
+            metrics["out_of_fold"] = scores(forecast, trained, list(own))
+            forecasts.append(("train", trained, forecast))
+    on_test_rows = {candidate: cast_votes(on_test, ballot, candidate) for candidate in ballot.voters}
+    metrics["test"] = {c: scores(on_test_rows[c], test_rows, names) for c, names in ballot.voters.items()}
     metrics["best"] = ballot.best
-    forecasts.insert(0, (test_rows, tests[ballot.best]))
-    where = np.concatenate([rows for rows, _ in forecasts])
-    parts = np.repeat(["test", "vote", "train"][: len(forecasts)], [len(rows) for rows, _ in forecasts])
-    forecast = _joined([f for _, f in forecasts])
-    predictions = {
+    forecasts.insert(0, ("test", test_rows, on_test_rows[ballot.best]))
+    predictions = _predictions(forecasts, dataset)
+    return Evaluation(metrics, predictions, ballot, on_test_rows[ballot.best], labels[test_rows])
+
+
+def fold_of(name: str) -> int:
+    """2 of 'kfold_2': the fold on which a fold model is validated."""
+    return int(name.removeprefix("kfold_"))
+
+
+def _part(results: Mapping[str, Scored], start: int, end: int | None) -> dict[str, Scored]:
+    return {name: (logits[start:end], attention[start:end]) for name, (logits, attention) in results.items()}
+
+
+def _cross_validation(by_fold: Mapping[str, dict[str, Any]], found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    kept = ("n", "accuracy", "macro_f1", "log_loss", "by_grouping")
+    folds = [
+        {"member": name, "best_epoch": found[name]["best_epoch"], **{key: fold[key] for key in kept}}
+        for name, fold in by_fold.items()
+    ]
+    accuracies = [fold["accuracy"] for fold in folds]
+    return {
+        "accuracy_mean": float(np.mean(accuracies)),
+        "accuracy_std": float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else 0.0,
+        "folds": folds,
+    }
+
+
+def _predictions(forecasts: list[tuple[str, np.ndarray, Forecast]], dataset: Dataset) -> dict[str, Any]:
+    """The columns of `predictions.csv` from (split, rows, their forecast)."""
+    where = np.concatenate([rows for _, rows, _ in forecasts])
+    forecast = _joined([one for _, _, one in forecasts])
+    return {
         "material_id": dataset.ids[where],
-        "split": parts,
-        "label": [dataset.classes[label] for label in labels[where]],
+        "split": np.repeat([split for split, _, _ in forecasts], [len(rows) for _, rows, _ in forecasts]),
+        "label": [dataset.classes[label] for label in dataset.labels[where]],
         **{f"p_{name}": forecast.probabilities[:, i] for i, name in enumerate(dataset.classes)},
         "uncertainty": forecast.uncertainty,
         "rule": rules_of(dataset.features, where),
     }
-    return Evaluation(metrics, predictions, ballot, tests[ballot.best], labels[test_rows])
 
 
 def rules_of(features: Features, rows: np.ndarray) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -89,18 +89,31 @@ def restore_member(folder: Path, identity: dict[str, Any]) -> tuple[TrainedMembe
     return TrainedMember(folder.name, restored.tree["params"], normalizer, modalities), restored.fitted
 
 
+class Restored(NamedTuple):
+    """The members that finished without failing, what their checkpoints say by name, and what a reader must know."""
+
+    members: list[TrainedMember]
+    found: dict[str, Mapping[str, Any]]
+    notes: list[str]
+
+
+def member_names(config: ConfigDict) -> list[str]:
+    """Folders of the members that a run trains."""
+    folds = [f"kfold_{k}" for k in range(config.kfold.folds)]
+    return [*folds, *(f"ensemble_{i}" for i in range(config.ensemble.members)), "full"]
+
+
 def restore_members(
     config: ConfigDict, workdir: Path, classes: tuple[str, ...], allow_partial: bool = False
-) -> tuple[list[TrainedMember], dict[str, Mapping[str, Any]]]:
-    """The members that finished without failing, and what their checkpoints say.
+) -> Restored:
+    """Restores all members that can vote.
 
     Raises:
       InputError: the checkpoint of a member is missing or cannot be used, and not `allow_partial`; or none can.
     """
-    folds = [f"kfold_{k}" for k in range(config.kfold.folds)]
-    names = [*folds, *(f"ensemble_{i}" for i in range(config.ensemble.members)), "full"]
+    names = member_names(config)
     identity = of.checkpoint_identity(config, classes)
-    restored, missing = [], {}
+    restored, missing, notes = [], {}, []
     for name in names:
         try:
             restored.append(restore_member(workdir / "members" / name, identity))
@@ -110,15 +123,17 @@ def restore_members(
         reasons = "\n  ".join(missing.values())
         if not (allow_partial and restored):
             raise InputError(
-                f"{workdir}: {len(missing)} of {len(names)} members cannot be restored:\n  {reasons}\ntrain them by "
-                "--mode=train" + (", or vote with the rest by --allow_partial" if restored else "")
+                f"{workdir}: {len(missing)} of {len(names)} members cannot be restored:\n  {reasons}\nstart the run "
+                "again to train them" + (", or vote with the rest by --allow_partial" if restored else "")
             )
-        say(f"{len(restored)} of {len(names)} members vote; the others cannot be restored:\n  {reasons}")
+        notes.append(f"{len(restored)} of {len(names)} members vote; the others cannot be restored:\n  {reasons}")
     failed = [member.name for member, fitted in restored if fitted["failed"]]
     if failed:
-        say(f"left out of the vote, since a gradient was not finite: {', '.join(failed)}")
+        notes.append(f"left out of the vote, since a gradient was not finite: {', '.join(failed)}")
+    for note in notes:
+        say(note)
     good = [(member, fitted) for member, fitted in restored if not fitted["failed"]]
-    return [member for member, _ in good], {member.name: fitted for member, fitted in good}
+    return Restored([member for member, _ in good], {member.name: fitted for member, fitted in good}, notes)
 
 
 def scorer_of(config: ConfigDict, dataset: Dataset, classes: tuple[str, ...], members: int) -> Scorer:
@@ -144,9 +159,12 @@ def evaluate_run(
     *,
     ballot: Ballot | None = None,
     allow_partial: bool = False,
-) -> tuple[Evaluation, list[TrainedMember]]:
-    """From the checkpoints, also at the end of training: what is reported is what can be restored."""
-    members, found = restore_members(config, workdir, dataset.classes, allow_partial)
+) -> tuple[Evaluation, list[str]]:
+    """An evaluation from the checkpoints, and notes on it for the report.
+
+    Also at the end of training: what is reported is what can be restored.
+    """
+    members, found, notes = restore_members(config, workdir, dataset.classes, allow_partial)
     evaluation = evaluate(
         members,
         found,
@@ -158,7 +176,7 @@ def evaluate_run(
         super_members=config.vote.members,
         ballot=None if ballot is None else present(ballot, {member.name for member in members}),
     )
-    return evaluation, members
+    return evaluation, notes
 
 
 def metrics_of(
@@ -181,10 +199,12 @@ def metrics_of(
     }
 
 
-def write_results(folder: Path, metrics: dict[str, Any], evaluation: Evaluation, log: list[dict[str, Any]]) -> None:
+def write_results(
+    folder: Path, metrics: dict[str, Any], evaluation: Evaluation, log: list[dict[str, Any]], notes: list[str]
+) -> None:
+    """Predictions, figures, report, and last `metrics.json`: where that stands, all is written."""
     write_csv(folder / "predictions.csv", evaluation.predictions)
     forecast = evaluation.forecast
-    draw(
-        folder, metrics, forecast.probabilities, forecast.uncertainty, forecast.attention, evaluation.labels, log
-    )  # fmt: skip
+    figures_of = (forecast.probabilities, forecast.uncertainty, forecast.attention, evaluation.labels)
+    draw(folder, metrics, *figures_of, log, notes)
     write_json(folder / "metrics.json", metrics)

@@ -4,7 +4,7 @@ Started again in the same folder a run goes on where it stopped:
  1. the lock says whether another run is there; `config.json` whether it is the same run;
  2. the table is read again (its features come from the cache) and `splits.json` is taken as it is;
  3. members whose checkpoint is finished are not trained; the others continue from their last good epoch;
- 4. a run with `metrics.json` is done.
+ 4. a run with `metrics.json` and all of its members is done.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from jaxboost.data.splits import Splits, splits_to_json
 from jaxboost.environment import environment
 from jaxboost.errors import InputError
 from jaxboost.estimate import estimate
-from jaxboost.finished_run import evaluate_run, keep_vote, metrics_of, write_results
+from jaxboost.finished_run import evaluate_run, keep_vote, member_names, metrics_of, write_results
 from jaxboost.limits import check_config
 from jaxboost.models import Network
 from jaxboost.reporting import console_table
@@ -40,6 +40,7 @@ from jaxboost.run_folder import (
     write_csv,
     write_json,
 )
+from jaxboost.training.checkpoints import has_checkpoint
 from jaxboost.training.loop import Outcome, Progress, Workshop, train_population
 from jaxboost.training.roster import make_roster
 
@@ -61,7 +62,7 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
     check_config(config)
     with RunLock(workdir), StopFlag() as stop:
         watch = Stopwatch()
-        if _is_same_run(config, workdir) and (workdir / "metrics.json").exists():
+        if _is_same_run(config, workdir) and _is_done(config, workdir):
             say(f"{workdir} is done:\n{console_table(read_json(workdir / 'metrics.json'))}")
             return 0
         table, splits = split_table(config, workdir)
@@ -87,13 +88,13 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
         watch.seconds |= {"compile": outcome.compile_seconds, "train": watch.seconds["train"] - outcome.compile_seconds}
         if outcome.finished:
             with watch.measure("evaluate"):
-                evaluation, _ = evaluate_run(config, workdir, dataset, splits)
+                evaluation, notes = evaluate_run(config, workdir, dataset, splits)
         if stop.is_set:
             say(f"stopped by a signal; the same command goes on from the checkpoints in {workdir}")
             return stop.exit_status
         keep_vote(workdir, evaluation.ballot, dataset, splits)
         metrics = metrics_of(config, dataset, splits, evaluation, watch)
-        write_results(workdir, metrics, evaluation, read_log(workdir / "log.jsonl"))
+        write_results(workdir, metrics, evaluation, read_log(workdir / "log.jsonl"), notes)
         say(console_table(metrics))
         say(f"report: {workdir / 'report.html'}")
         return 0
@@ -133,8 +134,9 @@ def _train_members(
 
 
 def _progress_line(progress: Progress, elapsed: float) -> str:
+    """At most 80 columns; the time left is if no member stops early, the steps are those of all members."""
     rate = progress.steps / max(progress.seconds, 1e-9)
-    left = f"{rate:.1f} member steps/s, at most {duration(max(progress.total - progress.steps, 0) / rate)} left"
+    left = f"{rate:.1f} steps/s, < {duration(max(progress.total - progress.steps, 0) / rate)} left"
     if not progress.rows:
         return f"{duration(elapsed):>7}  {left}"
     epoch = max(row["epoch"] for row in progress.rows)
@@ -152,6 +154,12 @@ def _is_same_run(config: ConfigDict, workdir: Path) -> bool:
         lines = "\n  ".join(changed)
         raise InputError(f"{workdir} holds a run of another config:\n  {lines}\nchoose another --workdir")
     return True
+
+
+def _is_done(config: ConfigDict, workdir: Path) -> bool:
+    """Whether all is written and no member was lost since."""
+    there = all(has_checkpoint(workdir / "members" / name) for name in member_names(config))
+    return there and (workdir / "metrics.json").exists()
 
 
 def _columns(pairs: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:

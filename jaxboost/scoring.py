@@ -78,10 +78,11 @@ def _score(
         say(f"{seen} of {len(dataset)} rows have a formula that the members were trained on")
     ballot = None if vote is None else vote.ballot
     with watch.measure("evaluate"):
-        evaluation, _ = evaluate_run(config, workdir, dataset, splits, ballot=ballot, allow_partial=allow_partial)
+        evaluation, notes = evaluate_run(config, workdir, dataset, splits, ballot=ballot, allow_partial=allow_partial)
     metrics = metrics_of(config, dataset, splits, evaluation, watch)
     folder = workdir / "evaluation" / name
-    write_results(folder, metrics, evaluation, read_log(workdir / "log.jsonl") if vote is None else [])
+    log = read_log(workdir / "log.jsonl") if vote is None else []
+    write_results(folder, metrics, evaluation, log, notes)
     say(console_table(metrics))
     say(f"written to {folder}")
 
@@ -134,7 +135,7 @@ def predict(
         refused = [row for row in readable if row not in set(usable)]
         reasons |= dict(zip(refused, (reason for _, reason in dataset.rejected), strict=True))
         _refuse_if(strict, found, reasons)
-        members, _ = restore_members(config, workdir, vote.classes, allow_partial)
+        members = restore_members(config, workdir, vote.classes, allow_partial).members
         everything = np.arange(len(dataset))
         results = scorer_of(config, dataset, vote.classes, len(members))(members, [everything] * len(members))
         scored = {m.name: result for m, result in zip(members, results, strict=True)}

@@ -21,6 +21,7 @@ def draw(
     attention: np.ndarray,
     labels: np.ndarray,
     log: Sequence[Mapping[str, Any]],
+    notes: Sequence[str],
 ) -> Path:
     """Draws `folder/figures/*.png` of the test rows and writes `folder/report.html`.
 
@@ -29,6 +30,7 @@ def draw(
       metrics: as in `metrics.json`.
       probabilities: [n, class]; uncertainty: [n]; attention: [n, 4]; labels: [n]: test rows, best candidate.
       log: rows of `log.jsonl`; empty for a table that the run did not train on.
+      notes: sentences at the top of the report.
     """
     classes = metrics["task"]["classes"]
     to = folder / "figures"
@@ -43,4 +45,4 @@ def draw(
     ]  # fmt: skip
     if log:
         drawn.insert(0, ("Learning curves", learning_curves(log, to / "learning_curves.png")))
-    return write_report(folder, dict(metrics), drawn, [])
+    return write_report(folder, metrics, drawn, notes)
