@@ -6,10 +6,30 @@ coupling and time reversal are assumed, no magnetism.
 """
 
 from jaxboost.errors import InputError
+from jaxboost.physics.partitions import reachable
 from jaxboost.physics.space_groups import SpaceGroup
 
 VERDICTS = ("metal", "semimetal", "trivial", "no semimetal", "no insulator", "undecided")
 """The codes of `verdict`, from the strongest statement to the weakest."""
+
+
+def smallest_filling(group: SpaceGroup) -> int:
+    """The bound: electrons in a primitive cell below which no atomic insulator has its bands full (but zero)."""
+    return group.ebr_dims[0]
+
+
+def has_atomic_insulator(valence_electrons: int, group: SpaceGroup) -> bool:
+    """Whether some atomic insulator has this many electrons: a sum of dimensions of band representations.
+
+    Then the filling is a multiple of the step, and with few exceptions the reverse holds: the multiples 4 in
+    groups 199, 214; 4, 8, 20 in 220; 8 in 230. Band insulators can have those, so they are not forbidden.
+
+    Args:
+        valence_electrons: electrons in one primitive cell, zero or more.
+        group: its space group.
+    """
+    pieces = [(dim, valence_electrons // dim) for dim in group.ebr_dims]
+    return bool(reachable(pieces, valence_electrons) >> valence_electrons & 1)
 
 
 def is_forbidden(valence_electrons: int, group: SpaceGroup) -> bool:

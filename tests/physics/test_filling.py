@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxboost.errors import InputError
-from jaxboost.physics.filling import VERDICTS, allowed_classes, is_forbidden, verdict
+from jaxboost.physics.filling import (
+    VERDICTS,
+    allowed_classes,
+    has_atomic_insulator,
+    is_forbidden,
+    smallest_filling,
+    verdict,
+)
 from jaxboost.physics.space_groups import space_group
 
 
@@ -80,3 +87,18 @@ def test_labelled_crystals():
             decided[label] = decided.get(label, 0) + 1
     assert picked == {"HSPSM": 1758, "HSLSM": 318}
     assert set(decided) == {"trivial"}
+
+
+def test_multiples_of_the_step_that_no_atomic_insulator_has():
+    # Watanabe, Po, Zaletel, Vishwanath, PRL 117, 096404 (2016), table 1.
+    missing = {}
+    for number in range(1, 231):
+        group = space_group(number)
+        multiples = range(group.filling_step, 25 * group.filling_step, group.filling_step)
+        for electrons in multiples:
+            if not has_atomic_insulator(electrons, group):
+                missing.setdefault(number, []).append(electrons)
+        assert not any(has_atomic_insulator(n, group) for n in range(60) if n % group.filling_step)
+        assert has_atomic_insulator(0, group) and has_atomic_insulator(smallest_filling(group), group)
+        assert not any(has_atomic_insulator(n, group) for n in range(1, smallest_filling(group)))
+    assert missing == {199: [4], 214: [4], 220: [4, 8, 20], 230: [8]}
