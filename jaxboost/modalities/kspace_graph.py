@@ -7,8 +7,8 @@ shells of its atoms induce at each point. Its characters are sums over the atoms
     chi_{o,l}(g) = chi_l(R) sum_{j in o: g j = j + L_j} exp(-2 pi i k.L_j),
 
 and |chi|^2 averaged over the little co-group is the sum of the squared multiplicities of its irreducible parts: it
-depends neither on the origin nor on the sign of a double-valued character. The multiplicities themselves and tight
-binding will be further columns behind `CRYSTAL_COLUMNS`.
+depends neither on the origin nor on the sign of a double-valued character. The multiplicities themselves are in
+`valence_bands`, whose columns stand behind `CRYSTAL_COLUMNS`.
 
 Characters of induced representations: Bradley and Cracknell, The Mathematical Theory of Symmetry in Solids (1972),
 chapter 4; Cano et al., Phys. Rev. B 97, 035139 (2018), eq. 25.
@@ -23,6 +23,7 @@ import numpy as np
 
 from jaxboost.crystal import Crystal
 from jaxboost.crystal.elements import ELEMENT_PROPERTIES, VALENCE_ELECTRONS
+from jaxboost.physics.orbitals import orbital_characters, spin_characters
 from jaxboost.physics.space_groups import space_group
 
 SHELLS = ("s", "p", "d", "f")
@@ -123,7 +124,7 @@ def crystal_points(crystal: Crystal) -> np.ndarray:
     fixed = np.abs(shift - lattice_vector).max(-1) < ON_SITE_TOLERANCE
     k_points = np.array([k.frac for k in group.kpoints])
     in_little_group = _little_groups(rotations, k_points)
-    orbital = _orbital_characters(rotations)
+    orbital = orbital_characters(rotations)
     electrons = np.array([ELEMENT_PROPERTIES[f"valence_{shell}"] for shell in SHELLS])[:, crystal.atomic_numbers]
     occupied = (electrons > 0).astype(float)
     capacity = 2.0 * (2 * np.arange(4) + 1)
@@ -135,7 +136,7 @@ def crystal_points(crystal: Crystal) -> np.ndarray:
         phase = np.where(fixed[little], np.exp(-2j * np.pi * (lattice_vector[little] @ k)), 0)
         shell_character = orbital[:, little] * (occupied @ phase.T)
         # The spinor factor 2 cos(theta / 2) is common to all orbitals of an operation, so it multiplies at the end.
-        spin = _spin_characters(rotations[little])
+        spin = spin_characters(rotations[little])
         norm = (np.abs(shell_character * spin) ** 2).mean(1)
         weighted = (orbital[:, little] * ((electrons / capacity[:, None]) @ phase.T)).sum(0) * spin
         norm_weighted = (np.abs(weighted) ** 2).mean()
@@ -153,27 +154,6 @@ def _little_groups(rotations: np.ndarray, k_points: np.ndarray) -> np.ndarray:
     """[k, g] whether operation g leaves k in place up to a reciprocal lattice vector; k.R for a row of coordinates."""
     moved = np.einsum("kj,gji->kgi", k_points, rotations) - k_points[:, None]
     return np.abs(moved - np.rint(moved)).max(-1) < ON_SITE_TOLERANCE
-
-
-def _proper(rotations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Determinant and angle (radians) of the proper part, from the trace."""
-    determinant = np.rint(np.linalg.det(rotations))
-    trace = np.trace(rotations, axis1=1, axis2=2) * determinant
-    return determinant, np.arccos(np.clip((trace - 1) / 2, -1, 1))
-
-
-def _orbital_characters(rotations: np.ndarray) -> np.ndarray:
-    """[l, g] characters of the shells s, p, d, f: sum_m cos(m theta), times det^l for improper operations."""
-    determinant, angle = _proper(rotations)
-    m = np.arange(-3, 4)
-    return np.array(
-        [determinant**l * np.cos(np.outer(angle, m[3 - l : 4 + l])).sum(1) for l in range(4)]  # noqa: E741
-    )
-
-
-def _spin_characters(rotations: np.ndarray) -> np.ndarray:
-    _, angle = _proper(rotations)
-    return 2 * np.cos(angle / 2)
 
 
 def _shortest(k_points: np.ndarray, lattice: np.ndarray) -> np.ndarray:

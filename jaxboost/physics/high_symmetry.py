@@ -15,12 +15,10 @@ import numpy as np
 from jaxboost.physics.fixed_points import fixed_space, grid_index, grid_points, maximal_flats
 from jaxboost.physics.lattices import generic_metric, holohedry
 from jaxboost.physics.little_groups import Operations, Representations, phases, representations
+from jaxboost.physics.space_groups import K_GRID
 
-K_GRID = 12
-"""All isolated k-points are multiples of 1/12 in the primitive reciprocal basis."""
-
-# How far along a segment its general point lies: a denominator no symmetry can produce.
-_GENERAL_STEP = Fraction(389, 1009)
+GENERAL_STEP = Fraction(389, 1009)
+"""How far along a segment its general point lies: a denominator no symmetry can produce."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +139,8 @@ def segments(ops: Operations, points: tuple[MaximalPoint, ...]) -> tuple[Segment
             between = p.point + np.arange(1, length)[:, None] * (way // max(length, 1))
             if length == 0 or (star[grid_index(between, K_GRID)] >= 0).any():
                 continue
-            denominator = K_GRID * _GENERAL_STEP.denominator
-            general = p.point * _GENERAL_STEP.denominator + way * _GENERAL_STEP.numerator
+            denominator = K_GRID * GENERAL_STEP.denominator
+            general = p.point * GENERAL_STEP.denominator + way * GENERAL_STEP.numerator
             members, reversing = stabiliser(ops, general, denominator)
             kept = on_reciprocal(ops.rotations)
             dimension = len(fixed_space(np.concatenate([kept[members], -kept[reversing]])))
@@ -177,7 +175,7 @@ def along(ops: Operations, points: tuple[MaximalPoint, ...], segment: Segment) -
     ends have equally many bands is one such relation; it is not counted.
     """
     start, end = points[segment.i].frac, segment.end / K_GRID
-    general = start + (end - start) * float(_GENERAL_STEP)
+    general = start + (end - start) * float(GENERAL_STEP)
     inside = representations(ops, segment.members, segment.reversing, general, spin=True)
     shifts = ops.translations[segment.members]
     restricted = []

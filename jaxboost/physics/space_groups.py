@@ -12,6 +12,9 @@ from importlib.resources import files
 
 from jaxboost.errors import InputError
 
+K_GRID = 12
+"""All isolated k-points are multiples of 1/12 in the primitive reciprocal basis."""
+
 
 @dataclass(frozen=True)
 class KPoint:
