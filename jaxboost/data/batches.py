@@ -31,6 +31,7 @@ class Materials(NamedTuple):
     distance: Array
     direction: Array
     points: Array
+    lines: Array
     scalars: Array
     electrons: Array
     mask: Array
@@ -47,6 +48,8 @@ class Normalizer(NamedTuple):
 
     points_mean: Array
     points_std: Array
+    lines_mean: Array
+    lines_std: Array
     scalars_mean: Array
     scalars_std: Array
     electrons_mean: Array
@@ -86,8 +89,10 @@ def symmetry_tables() -> SymmetryTables:
 
 def fit_normalizer(features: Features, rows: np.ndarray) -> Normalizer:
     """Column means and deviations over the given rows; constant columns get deviation 1, NaN is left out."""
-    present = space_group_arrays().present[features.space_group[rows]]
-    values = [features.points[rows][present], features.scalars[rows], features.electrons[rows]]
+    groups, number = space_group_arrays(), features.space_group[rows]
+    points = features.points[rows][groups.present[number]]
+    lines = features.lines[rows][groups.line[number][..., 0] > 0]
+    values = [points, lines, features.scalars[rows], features.electrons[rows]]
     fitted = []
     for value in values:
         known = np.isfinite(value)
@@ -160,6 +165,7 @@ def gather(
         reach=reach,
         space_group=jnp.where(there, materials.space_group[row], 0),
         points=_standard(materials.points[row], normalizer.points_mean, normalizer.points_std),
+        lines=_standard(materials.lines[row], normalizer.lines_mean, normalizer.lines_std),
         scalars=_standard(scalars, normalizer.scalars_mean, normalizer.scalars_std),
         electrons=_standard(materials.electrons[row], normalizer.electrons_mean, normalizer.electrons_std),
         mask=materials.mask[row] & modalities,

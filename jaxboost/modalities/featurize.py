@@ -18,9 +18,10 @@ from jaxboost.modalities.crystal_graph import crystal_graph
 from jaxboost.modalities.electrons import electrons, valence_electrons
 from jaxboost.modalities.kspace_graph import crystal_points, space_group_arrays
 from jaxboost.modalities.scalars import scalars
+from jaxboost.modalities.valence_bands import valence_bands
 
 # Raise it whenever the arrays of a crystal change: caches and checkpoints of another version are refused.
-VERSION = 1
+VERSION = 2
 MODALITIES = ("crystal", "kspace", "scalars", "electrons")
 CHUNK = 64  # crystals a worker takes at a time
 SHARD = 2048  # crystals a cache file holds at most: what an interruption loses
@@ -58,9 +59,11 @@ class Features:
       element, site_group, multiplicity: [orbits] int16, int8, int16 (`CrystalGraph`).
       target, distance: [orbits, K] int16, float32 (Angstrom); targets count from the crystal's first orbit.
       direction: [orbits, K, 3] float32.
-      points: [n, p, columns] float32, what the crystal puts at each high-symmetry point (`crystal_points`).
+      points: [n, p, columns] float32, what the crystal puts at each high-symmetry point (`crystal_points`, then
+        those of `valence_bands`).
+      lines: [n, p, p, columns] float32, what it puts on the lines between them (`valence_bands`).
       scalars: [n, columns] float32, NaN where unknown.
-      electrons: [n, columns] float32.
+      electrons: [n, columns] float32 (`electrons`, then the atomic limit of `valence_bands`), NaN where unknown.
       allowed: [n, 3] bool, whether trivial, insulator, semimetal remain possible.
       mask: [n, 4] bool, which of `MODALITIES` could be computed.
       space_group: [n] int16.
@@ -77,6 +80,7 @@ class Features:
     distance: np.ndarray
     direction: np.ndarray
     points: np.ndarray
+    lines: np.ndarray
     scalars: np.ndarray
     electrons: np.ndarray
     allowed: np.ndarray
@@ -113,9 +117,13 @@ def featurize_one(structure: Structure, settings: FeaturizerSettings) -> Feature
     """The arrays of one structure. Raises `StructureError` with the reason when it is refused."""
     crystal = make_crystal(structure, symprec=settings.symprec, max_atoms=settings.max_atoms)
     graph = crystal_graph(crystal, cutoff=settings.cutoff, neighbors=settings.neighbors)
-    own = crystal_points(crystal)
-    points = np.zeros((1, space_group_arrays().present.shape[1], own.shape[1]), np.float32)
+    band_points, band_lines, atomic_limit = valence_bands(crystal)
+    own = np.concatenate([crystal_points(crystal), band_points], axis=1)
+    p = space_group_arrays().present.shape[1]
+    points = np.zeros((1, p, own.shape[1]), np.float32)
     points[0, : len(own)] = own
+    lines = np.zeros((1, p, p, band_lines.shape[2]), np.float32)
+    lines[0, : len(own), : len(own)] = band_lines
     electron_row, allowed, known = electrons(crystal)
     nu = valence_electrons(crystal)
     return Features(
@@ -127,8 +135,9 @@ def featurize_one(structure: Structure, settings: FeaturizerSettings) -> Feature
         distance=graph.distance,
         direction=graph.direction,
         points=points,
+        lines=lines,
         scalars=scalars(crystal, graph.distance[:, 0])[None],
-        electrons=electron_row[None],
+        electrons=np.concatenate([electron_row, atomic_limit])[None],
         allowed=allowed[None],
         mask=np.array([[True, True, True, known]]),
         space_group=np.array([crystal.space_group_number], np.int16),

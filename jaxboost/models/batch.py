@@ -41,6 +41,7 @@ class Batch(NamedTuple):
       reach: [o] Angstrom; the weight of a neighbour falls to zero there.
       space_group: [b] int.
       points: [b, p, c] what each crystal puts at the high-symmetry points, standardised.
+      lines: [b, p, p, c] what it puts on the lines between them, standardised; anything where no line is.
       scalars, electrons: [b, f] standardised, zero where unknown.
       mask: [b, 4] bool, which modalities are there.
       possible: [b, class] bool, which classes symmetry and filling allow.
@@ -55,6 +56,7 @@ class Batch(NamedTuple):
     reach: jax.Array
     space_group: jax.Array
     points: jax.Array
+    lines: jax.Array
     scalars: jax.Array
     electrons: jax.Array
     mask: jax.Array

@@ -11,7 +11,8 @@ from jaxboost.models.layers import Block, Dropout
 
 
 class KSpaceEncoder(nn.Module):
-    """K-space graph to one token. Attention between points is biased by the line that joins them.
+    """K-space graph to one token. Attention between points is biased by the line that joins them
+    and by what the crystal puts on it.
 
     Attributes:
       width: of the point states.
@@ -36,6 +37,8 @@ class KSpaceEncoder(nn.Module):
         of_group = dense(self.width)(tables.point) + nn.Embed(32, self.width)(tables.co_group)
         h = of_group[batch.space_group].astype(self.dtype) + dense(self.width)(batch.points)
         line = nn.Dense(self.layers * self.heads)(tables.line)[batch.space_group]
+        own = nn.Dense(self.layers * self.heads, use_bias=False)(batch.lines)
+        line = line + jnp.where(tables.line[batch.space_group][..., :1] > 0, own, 0)
         b, p, _ = h.shape
         line = line.reshape(b, p, p, self.layers, self.heads)
         for layer in range(self.layers):
