@@ -19,6 +19,7 @@ from math import gcd
 import numpy as np
 
 from jaxboost.crystal import Crystal
+from jaxboost.crystal.elements import ELEMENT_PROPERTIES
 from jaxboost.crystal.point_groups import POINT_GROUPS
 from jaxboost.physics.atomic_limit import (
     CAPACITIES,
@@ -58,6 +59,12 @@ CRYSTAL_COLUMNS = (
     "atomic_gap",  # eV
     *(f"highest_{shell}" for shell in "spdf"),
     *(f"next_{shell}" for shell in "spdf"),
+    "highest_energy",  # eV, and log1p of the spin-orbit strength in 0.1 eV of the element
+    "highest_spin_orbit",
+    "next_energy",
+    "next_spin_orbit",
+    "near_capacity",  # log1p of the electrons that all shells within 1.5 eV of those two hold, by atom
+    "near_share",  # what of it is filled
     "open_site_whole",  # whether the open shell's electrons fill whole representations of its sites
     "open_site_distance",  # log1p of how many electrons they are away from that
     "open_site_ways",
@@ -67,8 +74,10 @@ CRYSTAL_COLUMNS = (
     "excess_1",  # outer electrons by atom beyond the closed shells of the 1, 2, 3 most electronegative elements
     "excess_2",
     "excess_3",
+    "missing",  # electrons missing to the closed shell of the first of them, by its atoms: bonds by the 8 - N rule
 )
 ON_SITE_TOLERANCE = 1e-3  # fractional; symmetrised coordinates agree to about 1e-8
+NEAR = 1.5  # eV
 _ROOTS = np.exp(-2j * np.pi * np.arange(K_GRID) / K_GRID)
 
 
@@ -224,6 +233,9 @@ def _atomic_limit(crystal: Crystal, filling: Filling) -> np.ndarray:
         whole_shells.update(CAPACITIES[shell.l] * multiplicity for shell in outer_shells(z))
     atoms = Counter(crystal.atomic_numbers.tolist())
     following = shells[top] if open_shell else shells[min(top + 1, len(shells) - 1)]
+    energies = np.array([shell.energy for shell in shells])
+    close = (energies > shells[top].energy - NEAR) & (energies < following.energy + NEAR)
+    near = np.where(close, filling.capacities, 0)
     row = [
         has_atomic_insulator(electrons + sum(inner_electrons(z) * n for z, n in atoms.items()), group),
         electrons / crystal.n_atoms,
@@ -234,6 +246,12 @@ def _atomic_limit(crystal: Crystal, filling: Filling) -> np.ndarray:
         filling.gap,
         *(shells[top].l == l for l in range(4)),  # noqa: E741
         *(following.l == l for l in range(4)),  # noqa: E741
+        shells[top].energy,
+        np.log1p(10 * ELEMENT_PROPERTIES["spin_orbit_strength"][shells[top].atomic_number]),
+        following.energy,
+        np.log1p(10 * ELEMENT_PROPERTIES["spin_orbit_strength"][following.atomic_number]),
+        np.log1p(near.sum() / crystal.n_atoms),
+        (filling.electrons * (near > 0)).sum() / near.sum(),
         open_sums >> open_shell & 1,
         np.log1p(distance_to_reachable(open_sums, open_shell)),
         log_ways(frontier, open_shell) if open_shell else 0.0,
@@ -246,7 +264,8 @@ def _atomic_limit(crystal: Crystal, filling: Filling) -> np.ndarray:
 
 
 def _excesses(atoms: Counter[int], electrons: int, n_atoms: int) -> list[float]:
-    """Electrons by atom beyond the closed shells of the 1, 2 and 3 elements that bind theirs most."""
+    """The last four of `CRYSTAL_COLUMNS`: the elements stand in the order in which they bind their electrons."""
     order = sorted(atoms, key=lambda z: (outer_shells(z)[0].energy, z))
     closed = np.cumsum([closed_shell(z) * atoms[z] for z in order])
-    return [(electrons - closed[min(count, len(closed)) - 1]) / n_atoms for count in (1, 2, 3)]
+    excesses = [(electrons - closed[min(count, len(closed)) - 1]) / n_atoms for count in (1, 2, 3)]
+    return [*excesses, (closed[0] - electrons) / atoms[order[0]]]

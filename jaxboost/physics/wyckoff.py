@@ -49,10 +49,11 @@ class Site:
 def maximal_sites(ops: Operations) -> tuple[Site, ...]:
     """One point of each maximal Wyckoff position."""
     flats = maximal_flats(ops.rotations, ops.translations, TRANSLATION_GRID)
-    return tuple(_site(ops, flat.point) for flat in flats)
+    return tuple(site_at(ops, flat.point) for flat in flats)
 
 
-def _site(ops: Operations, point: np.ndarray) -> Site:
+def site_at(ops: Operations, point: np.ndarray) -> Site:
+    """The Wyckoff position of `point`: integers `[3]` in units of 1/24 of the primitive basis."""
     moved = ops.rotations @ point + ops.translations
     members = np.flatnonzero(np.all((moved - point) % TRANSLATION_GRID == 0, axis=1))
     # One operation for each point of the orbit: the first that leads there.

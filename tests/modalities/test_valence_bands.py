@@ -19,7 +19,7 @@ from jaxboost.physics.corepresentations import corepresentations
 from jaxboost.physics.high_symmetry import at_point, maximal_points
 from jaxboost.physics.little_groups import operations
 from jaxboost.physics.space_groups import space_group
-from jaxboost.physics.wyckoff import maximal_sites
+from jaxboost.physics.wyckoff import site_at, site_representations
 from tests.crystals import prototype
 
 U = 0.305
@@ -38,12 +38,19 @@ HCP = Structure(
     np.array([[1 / 3, 2 / 3, 0.25], [2 / 3, 1 / 3, 0.75]]),
     np.array([12, 12]),
 )
+# Space group 189, where K is no time-reversal-invariant point and the phases of lattice vectors are not all real.
+TRIANGULAR = Structure(
+    np.array([[6.0, 0, 0], [-3.0, 3.0 * 3**0.5, 0], [0, 0, 4.0]]),
+    np.array([[0.25, 0, 0], [0, 0.25, 0], [0.75, 0.75, 0], [1 / 3, 2 / 3, 0.5], [2 / 3, 1 / 3, 0.5], [0, 0, 0.5]]),
+    np.array([8, 8, 8, 31, 31, 33]),
+)
 CRYSTALS = {
     "rocksalt": prototype("rocksalt", [12, 8], 4.2),
     "diamond": prototype("diamond", [14], 5.43),
     "perovskite": prototype("perovskite", [38, 22, 8], 3.9),
     "rutile": RUTILE,
     "hcp": HCP,
+    "triangular": TRIANGULAR,
     "monoclinic": MONOCLINIC,
 }
 
@@ -76,29 +83,39 @@ def test_every_point_and_line_holds_all_bands(name):
         np.testing.assert_array_equal(table.dims[here] @ held[here], filling.capacities)
 
 
-@pytest.mark.parametrize(
-    ("structure", "number"),
-    [(prototype("diamond", [14], 5.43), 227), (HCP, 194), (prototype("cscl", [12, 12], 3.5), 229)],
-)
-def test_an_s_shell_on_a_maximal_position_is_the_elementary_band_representation(structure, number):
-    """Whatever the labels, the sorted multiplicities at every point are a row of the elementary table."""
-    crystal, table, _, held = _held(structure)
-    assert crystal.space_group_number == number
-    ops = operations(number)
+@pytest.mark.parametrize("name", ["rocksalt", "diamond", "perovskite", "hcp", "triangular"])
+def test_shells_induce_what_their_site_representations_induce(name):
+    """Label by label: the elementary rows of the site, as often as the site's representation is in the shell."""
+    crystal, table, filling, held = _held(CRYSTALS[name])
+    ops = operations(crystal.space_group_number)
     points = maximal_points(ops)
     small = tuple(at_point(ops, p) for p in points)
-    rows, dims = induced_multiplicities(ops, maximal_sites(ops), points, small)
-    ends = np.cumsum([len(s.dims) for s in small])[:-1]
+    at_points = table.place < len(points)
+    for shell, found in zip(filling.shells, held[at_points].T, strict=True):
+        expected = np.zeros_like(found)
+        for orbit, atom in enumerate(crystal.representatives):
+            if crystal.atomic_numbers[atom] != shell.atomic_number:
+                continue
+            site = site_at(ops, np.rint(24 * crystal.frac_coords[atom]).astype(int))
+            assert site.multiplicity == crystal.multiplicities[orbit]
+            rows, _ = induced_multiplicities(ops, (site,), points, small)
+            parts = site_representations(ops, site).multiplicities(table.shells[shell.l][site.members])
+            expected += parts @ rows
+        np.testing.assert_array_equal(found, expected)
 
-    def signature(row):
-        return [sorted(zip(s.dims, part, strict=True)) for s, part in zip(small, np.split(row, ends), strict=True)]
 
-    found = [
-        sorted(zip(table.dims[table.place == i].tolist(), held[table.place == i, 0].tolist(), strict=True))
-        for i in range(len(points))
-    ]
-    same = [row for row, dim in zip(rows, dims, strict=True) if dim == 2 * crystal.n_atoms and signature(row) == found]
-    assert same
+@pytest.mark.parametrize("name", CRYSTALS)
+def test_lines_stand_where_their_ends_are(name):
+    crystal, table, filling, held = _held(CRYSTALS[name])
+    points, lines, _ = valence_bands(crystal)
+    top = filling.highest
+    following = min(top + 1, len(filling.shells) - 1)
+    for i, j, index in joined_points(crystal.space_group_number):
+        here = table.place == len(points) + index
+        a, b = held[here, top].astype(float), held[here, following].astype(float)
+        cosine = a @ b / np.sqrt(max(a @ a * (b @ b), 1e-12))
+        assert lines[j, i, LINE_COLUMNS.index("frontier_alike")] == pytest.approx(cosine, abs=1e-6)
+        assert lines[i, j, LINE_COLUMNS.index("kinds")] == pytest.approx((held[here].sum(1) > 0).mean(), abs=1e-6)
 
 
 def test_magnesia_is_closed_and_every_point_is_filled_by_whole_representations():
@@ -115,6 +132,8 @@ def test_silicon_has_no_closed_shells_but_its_filling_is_allowed():
     # p with spin in Td is a doublet and a quartet on each of two atoms: 4 + 8 bands, of which 4 electrons fill one.
     assert row["open_site_whole"] == 1 and row["open_site_ways"] == pytest.approx(np.log(2))
     assert row["atomic_insulator"] == 1
+    # Two atoms with doublets and quartets: the dimensions are 4, 4 and 8.
+    assert row["site_log_gcd"] == 2
 
 
 def test_an_odd_electron_fills_nothing():
