@@ -10,6 +10,7 @@ from jaxboost.crystal import Structure, make_crystal
 from jaxboost.data.batches import fit_normalizer, gather, make_materials, node_budget, symmetry_tables
 from jaxboost.modalities.crystal_graph import atom_graph, crystal_graph
 from jaxboost.modalities.featurize import Features, FeaturizerSettings, concatenate, featurize_one
+from jaxboost.modalities.kspace_graph import space_group_arrays
 from jaxboost.models import Network, NetworkSettings
 
 SETTINGS = FeaturizerSettings(neighbors=12, cutoff=7.0)
@@ -169,6 +170,23 @@ def test_a_masked_modality_is_not_read(scorer, base):
     found, _ = scorer(garbled, modalities=mask)
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert np.abs(scorer(garbled)[0] - scorer(base)[0]).max() > 1e-3
+
+
+def test_what_a_crystal_puts_on_lines_is_read_where_there_are_lines(scorer, base):
+    expected, _ = scorer(base)
+    values = {f.name: getattr(base, f.name) for f in fields(Features)}
+    is_line = space_group_arrays().line[base.space_group][..., :1] > 0
+    elsewhere = Features(**{**values, "lines": np.where(is_line, base.lines, 7.0)})
+    np.testing.assert_allclose(scorer(elsewhere)[0], expected, atol=1e-6)
+    on_lines = Features(**{**values, "lines": np.where(is_line, base.lines[..., ::-1], base.lines)})
+    assert np.abs(scorer(on_lines)[0] - expected).max() > 1e-4
+
+
+def test_unknown_electrons_stay_finite(scorer, base):
+    americium = _structure(3.5 * CUBIC, [[0, 0, 0], [0.5, 0.5, 0.5]], [95, 13])
+    features = concatenate([base, featurize_one(americium, SETTINGS)])
+    assert not features.mask[-1, 3] and np.isnan(features.points[-1]).any()
+    assert np.isfinite(scorer(features, rows=[5, 0])[0]).all()
 
 
 def test_unknown_scalars_stay_finite(scorer, base):

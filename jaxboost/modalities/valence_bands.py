@@ -163,8 +163,9 @@ def _places(held: np.ndarray, table: Corepresentations, filling: Filling) -> np.
         pieces = _pieces(dims, everywhere)
         row[4] = np.log2(gcd(*(size for size, _ in pieces)))
         row[5] = _can_fill(pieces, electrons)
-        row[6] = not open_shell or _can_fill(_pieces(dims, frontier), open_shell)
-        row[7] = log_ways(_pieces(dims, frontier), open_shell) if open_shell else 0.0
+        open_pieces = _pieces(dims, frontier)
+        row[6] = _can_fill(open_pieces, open_shell)
+        row[7] = log_ways(open_pieces, open_shell) if open_shell else 0.0
     return columns
 
 
