@@ -77,6 +77,16 @@ def test_indicators_need_an_improper_rotation():
     assert all(space_group(n).indicator_order >= 4 for n in ALL if space_group(n).has_inversion)
 
 
+def test_freedom_against_the_compatibility_relations():
+    # A screw axis leaves band orders that end in a crossing, a plain axis with the same point group does not.
+    assert space_group(4).compatibility_freedom == 4 and space_group(3).compatibility_freedom == 0
+
+
+def test_rank_of_band_structures():
+    # Po, Vishwanath, Watanabe, Nature Communications 8, 50 (2017), with parities at 8 TRIM and the number of bands.
+    assert [space_group(n).d_bs for n in (1, 2)] == [1, 9]
+
+
 def _with_dimension(dimension: int) -> set[int]:
     return {n for n in ALL for k in space_group(n).kpoints if dimension in k.dims}
 
