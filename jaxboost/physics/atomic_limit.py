@@ -19,7 +19,7 @@ CAPACITIES = (2, 6, 10, 14)
 INNER_SHELLS = (0, 2, 6, 8, 10)
 """Electrons that the closed shells s2, p6, s2p6 and d10 below the outer ones can hold."""
 
-# eV. Larger than any difference between two metals, smaller than that between a metal and an anion.
+# eV, set by hand, not fitted: so that lone pairs (Pb 6s) fill before the cation p and d shells, Ga 4s after As 4p.
 _S_BELOW_P = 1.2
 _S_ABOVE_D = 2.0
 _F_BELOW_D = 0.5

@@ -1,6 +1,6 @@
 """Characters of atomic shells and of spin 1/2 under the rotations of a crystal.
 
-Bradley and Cracknell, The Mathematical Theory of Symmetry in Solids (1972), section 1.4 and chapter 6.
+Bradley and Cracknell, The Mathematical Theory of Symmetry in Solids (1972).
 """
 
 import numpy as np

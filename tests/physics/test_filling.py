@@ -90,7 +90,7 @@ def test_labelled_crystals():
 
 
 def test_multiples_of_the_step_that_no_atomic_insulator_has():
-    # Watanabe, Po, Zaletel, Vishwanath, PRL 117, 096404 (2016), table 1.
+    # The exceptions that Watanabe, Po, Zaletel and Vishwanath name, PRL 117, 096404 (2016), and no others.
     missing = {}
     for number in range(1, 231):
         group = space_group(number)
