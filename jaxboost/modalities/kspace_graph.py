@@ -23,7 +23,7 @@ import numpy as np
 
 from jaxboost.crystal import Crystal
 from jaxboost.crystal.elements import ELEMENT_PROPERTIES, VALENCE_ELECTRONS
-from jaxboost.physics.orbitals import orbital_characters, spin_characters
+from jaxboost.physics.shell_characters import orbital_characters, spin_characters
 from jaxboost.physics.space_groups import space_group
 
 SHELLS = ("s", "p", "d", "f")

@@ -13,7 +13,7 @@ from spgrep.core import get_spacegroup_spinor_irreps_from_primitive_symmetry
 from jaxboost.physics.corepresentations import Corepresentations
 from jaxboost.physics.high_symmetry import GENERAL_STEP, stabiliser
 from jaxboost.physics.little_groups import Operations, operations, phases, representations
-from jaxboost.physics.orbitals import orbital_characters
+from jaxboost.physics.shell_characters import orbital_characters
 from jaxboost.physics.space_groups import K_GRID, space_group
 
 

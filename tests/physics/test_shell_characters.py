@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxboost.physics.orbitals import orbital_characters, spin_characters
+from jaxboost.physics.shell_characters import orbital_characters, spin_characters
 
 C4 = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]])
 MIRROR = np.diag([1, 1, -1])
