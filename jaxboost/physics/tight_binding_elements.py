@@ -1,0 +1,114 @@
+"""The valence shells of the elements and everything about them that may be learned.
+
+`tight_binding_elements.csv`, a row a shell: principal quantum number, Slater exponent, level, number of electrons that
+the element's basis carries, spin-orbit strength; `source` says where exponent and level are from, `xi_source` where
+the strength is.
+
+- `GFN1`: S. Grimme, C. Bannwarth, P. Shushkov, J. Chem. Theory Comput. 13, 1989 (2017). `exponent raised`: to 0.95, as
+  the published figure, fitted to molecules, is so diffuse that in a solid the orbitals of second neighbours depend on
+  each other nearly linearly. `estimate`: lanthanide p and d shells (a valence-like 5d, where the published one of 3.0
+  is nearly core), Fr and Ra like Cs and Ba, the actinides like the lanthanides.
+- `fine structure`: xi is the measured spread of the ground multiplet (NIST Atomic Spectra Database) of one p electron
+  or hole over 1.5, of sp or p2 or p4 in LS coupling over 1.5, of one d electron or hole over 2.5, of the lowest
+  sp or sd triplet of groups 2 and 12 likewise, of the ion for the noble gases. `neighbours`: between or along such
+  figures; half-filled p shells show no first-order splitting. `trend`: rounded, along the d series between measured
+  ends. `estimate`: along the column or row, to about a third.
+
+The basis: s and p; d for groups 3 to 11, Ca, Sr, Ba, Ra and the f block, where 4f and 5f electrons are core (parity
+as in the valence count of the reference table) or, from Pa to Pu, go into d. The closed d shells of Zn, Cd and Hg and
+of the p block count as core, as in GFN1: they lie 8 eV and more below the filling.
+"""
+
+import csv
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxboost.crystal.elements import ELEMENT_PROPERTIES
+from jaxboost.errors import InputError
+
+_SIZE = 104  # rows by atomic number, as in the element table
+
+
+class Parameters(NamedTuple):
+    """All that may be learned; a pytree of float64 arrays.
+
+    Attributes:
+      level: `[104, 3]` eV, by atomic number and shell s, p, d; 0 where there is no shell.
+      exponent: `[104, 3]` 1/bohr; 1 where there is no shell.
+      spin_orbit: `[104, 3]` eV, xi in `xi L.S`.
+      shell_factor: `[3, 3]` symmetric, the Wolfsberg-Helmholz factor of a pair of shells.
+      element_factor: `[104]`; the factor of a pair of atoms is the mean of theirs.
+      ionicity: factor `1 - ionicity * (difference of Pauling's electronegativities)^2`.
+    """
+
+    level: Any
+    exponent: Any
+    spin_orbit: Any
+    shell_factor: Any
+    element_factor: Any
+    ionicity: Any
+
+
+class _Table(NamedTuple):
+    quantum_number: np.ndarray
+    electrons: np.ndarray
+    parameters: Parameters
+
+
+@lru_cache(maxsize=1)
+def _table() -> _Table:
+    quantum_number, electrons = np.zeros((_SIZE, 3), int), np.zeros(_SIZE, int)
+    level, exponent, spin_orbit = np.zeros((_SIZE, 3)), np.ones((_SIZE, 3)), np.zeros((_SIZE, 3))
+    text = files("jaxboost.physics").joinpath("tight_binding_elements.csv").read_text(encoding="utf-8")
+    for row in csv.DictReader(text.splitlines()):
+        z, shell = int(row["atomic_number"]), int(row["l"])
+        quantum_number[z, shell] = int(row["n"])
+        electrons[z] = int(row["electrons"])
+        level[z, shell], exponent[z, shell] = float(row["level_ev"]), float(row["exponent_per_bohr"])
+        spin_orbit[z, shell] = float(row["xi_ev"] or 0)
+    # GFN1's factors: 1.85 (s), 2.25 (p), 2.0 (d), the mean for mixed pairs but s-p; d metals bind 10 or 20% stronger.
+    shell_factor = np.array([[1.85, 2.08, 1.925], [2.08, 2.25, 2.125], [1.925, 2.125, 2.0]])
+    element_factor = np.ones(_SIZE)
+    element_factor[21:30], element_factor[39:48], element_factor[57:80] = 1.1, 1.2, 1.2
+    for array in (quantum_number, electrons, level, exponent, spin_orbit, shell_factor, element_factor):
+        array.setflags(write=False)
+    parameters = Parameters(level, exponent, spin_orbit, shell_factor, element_factor, np.float64(0.007))
+    return _Table(quantum_number, electrons, parameters)
+
+
+def published_parameters() -> Parameters:
+    """The figures of the table, as published; read-only NumPy arrays."""
+    return _table().parameters
+
+
+def quantum_numbers() -> np.ndarray:
+    """`[104, 3]` principal quantum number of an element's s, p, d shell; 0 where it has none."""
+    return _table().quantum_number
+
+
+def basis_electrons() -> np.ndarray:
+    """`[104]` electrons that an element brings into the basis; 0 where the table has no such element.
+
+    The valence count of the reference table less closed semicore shells, so of the same parity.
+    """
+    return _table().electrons
+
+
+def electronegativities() -> np.ndarray:
+    """`[104]` on Pauling's scale, NaN at 0."""
+    return ELEMENT_PROPERTIES["electronegativity"]
+
+
+def check_elements(atomic_numbers: np.ndarray) -> None:
+    """Returns where the table has all elements.
+
+    Raises:
+      InputError: it lacks one.
+    """
+    outside = (atomic_numbers < 1) | (atomic_numbers >= _SIZE)
+    missing = np.unique(atomic_numbers[outside | (basis_electrons()[np.where(outside, 0, atomic_numbers)] == 0)])
+    if len(missing):
+        raise InputError(f"no tight-binding figures for atomic number {missing[0]}: the table ends at 94 (Pu)")
