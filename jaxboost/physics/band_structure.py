@@ -83,6 +83,7 @@ class BandStructure:
     """The bands of a crystal.
 
     Attributes:
+      space_group_number: of the crystal.
       electrons: occupied states (with spin) in a primitive cell.
       spin_orbit: whether spin-orbit coupling is in `levels`.
       points: as in `space_group(number).kpoints`; with `PathSettings.lines` off the TRIM alone, None elsewhere.
@@ -94,6 +95,7 @@ class BandStructure:
       dropped: most states that a singular overlap matrix made to be left out at any k-point.
     """
 
+    space_group_number: int
     electrons: int
     spin_orbit: bool
     points: tuple[PointBands | None, ...]
@@ -218,6 +220,7 @@ def band_structure(crystal: Crystal, parameters: Parameters, settings: PathSetti
     mesh_levels = [solver.levels(s, solver.spinors(s, vectors=False)) for s in solver.states(mesh)]
     with_spin, without_spin = _indices(crystal, solver.symmetry, inversion, points, electrons)
     return BandStructure(
+        space_group_number=crystal.space_group_number,
         electrons=electrons,
         spin_orbit=settings.window > 0,
         points=points,

@@ -92,7 +92,7 @@ def parity_indices(
         matrix, parity = hamiltonian(kpoint), inversion(kpoint)
         if not 0 < electrons < len(matrix):
             raise InputError(f"{electrons} electrons in {len(matrix)} states: give at least one and leave one empty")
-        if np.abs(parity @ matrix @ np.linalg.inv(parity) - matrix).max() > 1e-6 * max(np.abs(matrix).max(), 1e-300):
+        if np.abs(parity @ matrix @ np.linalg.inv(parity) - matrix).max() > tolerance * (1 + np.abs(matrix).max()):
             raise InputError(f"the inversion does not commute with the Hamiltonian at k = {kpoint.tolist()}")
         metric = np.eye(len(matrix)) if overlap is None else overlap(kpoint)
         energies, vectors = scipy.linalg.eigh(matrix, metric)

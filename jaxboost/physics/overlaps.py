@@ -5,8 +5,8 @@ a polynomial times `exp(-p mu - q nu)`, so an overlap is `sum_ij c_ij A_i(p) B_j
 
     A_i(p) = int_1^inf mu^i exp(-p mu) dmu,    B_j(q) = int_-1^1 nu^j exp(-q nu) dnu,
 
-`p = (zeta_a + zeta_b) R / 2`, `q = (zeta_a - zeta_b) R / 2`: R. S. Mulliken, C. A. Rieke, D. Orloff, H. Orloff, J. Chem.
-Phys. 17, 1248 (1949). A has a recursion without cancellation; B, whose closed form cancels at small q, is a
+`p = (zeta_a + zeta_b) R / 2`, `q = (zeta_a - zeta_b) R / 2`: R. S. Mulliken, C. A. Rieke, D. Orloff, H. Orloff,
+J. Chem. Phys. 17, 1248 (1949). A has a recursion without cancellation; B, whose closed form cancels at small q, is a
 Gauss-Legendre sum.
 """
 
@@ -97,22 +97,23 @@ def two_centre_overlaps(n_a: Any, zeta_a: Any, n_b: Any, zeta_b: Any, distance: 
     Returns:
       `[t, len(INTEGRALS)]`, zero where a shell is missing.
     """
-    coefficients = xp.asarray(_coefficients())
+    coefficients, factorials = xp.asarray(_coefficients()), xp.asarray(_ROOT_FACTORIAL)
+    half = (distance / 2)[:, None, None]
+    n, other_n = n_a[:, :, None], n_b[:, None, :]
+    zeta, other_zeta = zeta_a[:, :, None], zeta_b[:, None, :]
+    p, q = ((zeta + other_zeta) * half)[..., None], ((zeta - other_zeta) * half)[..., None]
+    powers = [1 / p]
+    for i in range(1, _DEGREE + 1):
+        powers.append((1 + i * powers[-1]) / p)
+    a_integrals = xp.concatenate(powers, axis=-1)
+    # A's factor exp(-p) is kept with B, where it meets exp(-q nu) before either can overflow.
+    b_integrals = xp.exp(-p - q * _NODES) @ _NU_POWERS
+    norm = (2 * zeta) ** (n + 0.5) * (2 * other_zeta) ** (other_n + 0.5) * half ** (n + other_n + 1)
+    norm = norm / (factorials[n] * factorials[other_n])
     columns = []
-    half = distance / 2
     for row, (a, b, _) in enumerate(INTEGRALS):
-        n, other_n = n_a[:, a], n_b[:, b]
-        zeta, other_zeta = zeta_a[:, a], zeta_b[:, b]
-        p, q = (zeta + other_zeta) * half, (zeta - other_zeta) * half
-        powers = [1 / p]
-        for i in range(1, _DEGREE + 1):
-            powers.append((1 + i * powers[-1]) / p)
-        # A's factor exp(-p) is kept with B, where it meets exp(-q nu) before either can overflow.
-        b_integrals = xp.exp(-p[:, None] - q[:, None] * _NODES) @ _NU_POWERS
-        total = xp.einsum("ti,tij,tj->t", xp.stack(powers, axis=1), coefficients[row][n, other_n], b_integrals)
-        norm = (2 * zeta) ** (n + 0.5) * (2 * other_zeta) ** (other_n + 0.5) * half ** (n + other_n + 1)
-        factorials = xp.asarray(_ROOT_FACTORIAL)
-        columns.append(total * norm / (factorials[n] * factorials[other_n]))
+        table = coefficients[row][n_a[:, a], n_b[:, b]]
+        columns.append(xp.einsum("ti,tij,tj->t", a_integrals[:, a, b], table, b_integrals[:, a, b]) * norm[:, a, b])
     return xp.stack(columns, axis=1)
 
 

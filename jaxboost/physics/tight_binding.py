@@ -7,7 +7,7 @@ the extended Hueckel form (M. Wolfsberg, L. Helmholz, J. Chem. Phys. 20, 837, 19
 `H(k) = factor * (S(k) - 1) + h` and only the overlaps need a lattice sum.
 
 The host path is NumPy: tens of thousands of crystals, each of another size, would each compile anew. It shares the
-formulas (`two_centre_overlaps`, `pair_factors`) with `hamiltonian_and_overlap`, which JAX differentiates.
+formulas (`bond_overlaps`, `pair_factors`) with `differentiable_bands`, which JAX differentiates.
 """
 
 from dataclasses import dataclass
@@ -113,8 +113,8 @@ def _diffuseness(z: int, parameters: Parameters) -> tuple[tuple[int, ...], tuple
 @lru_cache(maxsize=10_000)
 def _cutoff(one: tuple[tuple[int, ...], tuple[float, ...]], other: tuple[tuple[int, ...], tuple[float, ...]]) -> float:
     """Angstrom beyond which no overlap of two elements' shells is above `NEGLECTED_OVERLAP`."""
-    repeated = [np.repeat([values], len(_CUTOFF_GRID), axis=0) for values in (*one, *other)]
-    size = np.abs(two_centre_overlaps(*repeated, _CUTOFF_GRID / BOHR)).max(axis=1)
+    n_a, zeta_a, n_b, zeta_b = (np.repeat([values], len(_CUTOFF_GRID), axis=0) for values in (*one, *other))
+    size = np.abs(two_centre_overlaps(n_a, zeta_a, n_b, zeta_b, _CUTOFF_GRID / BOHR)).max(axis=1)
     above = np.flatnonzero(size > NEGLECTED_OVERLAP)
     if len(above) and above[-1] + 1 == len(_CUTOFF_GRID):
         raise InputError(f"an orbital reaches beyond {_CUTOFF_GRID[-1]} Angstrom: raise its exponent")
@@ -123,9 +123,8 @@ def _cutoff(one: tuple[tuple[int, ...], tuple[float, ...]], other: tuple[tuple[i
 
 def bond_overlaps(parameters: Parameters, bonds: Bonds, xp: ModuleType = np) -> Any:
     """`[b, 9, 9]` overlaps of the orbitals of first and second atom, in the crystal's axes."""
-    n = xp.asarray(quantum_numbers())
+    n, exponent = xp.asarray(quantum_numbers()), xp.asarray(parameters.exponent)
     one, other = bonds.kind_elements[:, 0], bonds.kind_elements[:, 1]
-    exponent = xp.asarray(parameters.exponent)
     integrals = two_centre_overlaps(
         n[one], exponent[one], n[other], exponent[other], xp.asarray(bonds.kind_distance) / BOHR, xp
     )
@@ -133,13 +132,13 @@ def bond_overlaps(parameters: Parameters, bonds: Bonds, xp: ModuleType = np) -> 
     return turn @ bond_blocks(integrals, xp)[bonds.kind] @ xp.swapaxes(turn, 1, 2)
 
 
-def pair_factors(parameters: Parameters, atomic_numbers: np.ndarray, xp: ModuleType = np) -> Any:
+def pair_factors(parameters: Parameters, atomic_numbers: Any, xp: ModuleType = np) -> Any:
     """`[n, 9, n, 9]` eV: what an overlap is multiplied by to give the matrix element of H."""
     level = xp.asarray(parameters.level)[atomic_numbers][:, SHELL_OF_ORBITAL].reshape(-1)
     shell = np.tile(SHELL_OF_ORBITAL, len(atomic_numbers))
     atom = np.repeat(np.arange(len(atomic_numbers)), 9)
     factor = xp.asarray(parameters.element_factor)[atomic_numbers]
-    chi = electronegativities()[atomic_numbers]
+    chi = xp.asarray(electronegativities())[atomic_numbers]
     atoms = (factor[:, None] + factor) / 2 * (1 - parameters.ionicity * (chi[:, None] - chi) ** 2)
     mean = (level[:, None] + level) / 2
     wolfsberg = xp.asarray(parameters.shell_factor)[shell[:, None], shell]

@@ -98,8 +98,8 @@ def basis_electrons() -> np.ndarray:
 
 
 def electronegativities() -> np.ndarray:
-    """`[104]` on Pauling's scale, NaN at 0."""
-    return ELEMENT_PROPERTIES["electronegativity"]
+    """`[104]` on Pauling's scale, 0 at 0."""
+    return np.nan_to_num(ELEMENT_PROPERTIES["electronegativity"])
 
 
 def check_elements(atomic_numbers: np.ndarray) -> None:

@@ -1,0 +1,130 @@
+"""Band features: aligned with the groups' points and lines, and the same for the same matter."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from jaxboost.crystal import Structure, make_crystal
+from jaxboost.modalities.bands import (
+    BAND_COLUMNS,
+    BAND_LINE_COLUMNS,
+    BAND_POINT_COLUMNS,
+    BandSettings,
+    band_features,
+)
+from jaxboost.physics.space_groups import space_group
+from jaxboost.physics.tight_binding_elements import published_parameters
+from tests.crystals import prototype
+
+PARAMETERS = published_parameters()
+SETTINGS = BandSettings()
+# Beside cubic prototypes: a tetragonal cell with a screw, a rhombohedral one.
+RUTILE = Structure(
+    np.diag([4.59, 4.59, 2.96]),
+    np.array(
+        [[0, 0, 0], [0.5, 0.5, 0.5], [0.305, 0.305, 0], [0.695, 0.695, 0], [0.195, 0.805, 0.5], [0.805, 0.195, 0.5]]
+    ),
+    np.array([22, 22, 8, 8, 8, 8]),
+)
+BISMUTH = Structure(
+    np.array([[2.273, 1.312, 3.954], [-2.273, 1.312, 3.954], [0, -2.624, 3.954]]),
+    np.array([[0.234, 0.234, 0.234], [0.766, 0.766, 0.766]]),
+    np.array([83, 83]),
+)
+
+
+def _features(structure, settings=SETTINGS):
+    return band_features(make_crystal(structure), PARAMETERS, settings)
+
+
+def _value(features, name):
+    return float(features.row[BAND_COLUMNS.index(name)])
+
+
+def _described_anew(structure: Structure, seed: int) -> Structure:
+    """Turned, shifted, with atoms in another order, in a cell twice as large with other vectors."""
+    rng = np.random.default_rng(seed)
+    turn = Rotation.random(rng=rng).as_matrix()
+    basis = np.array([[1, 0, 1], [0, 1, 0], [-1, 0, 1]])
+    coords = np.concatenate([structure.frac_coords, structure.frac_coords + [1, 0, 0]]) @ np.linalg.inv(basis)
+    order = rng.permutation(len(coords))
+    return Structure(
+        basis @ structure.lattice @ turn.T,
+        (coords + rng.random(3))[order],
+        np.tile(structure.atomic_numbers, 2)[order],
+    )
+
+
+@pytest.mark.parametrize(
+    "structure",
+    [RUTILE, BISMUTH, prototype("zincblende", (80, 52), 6.46), prototype("rocksalt", (50, 52), 6.31),
+     prototype("diamond", (50,), 6.49), prototype("fluorite", (78, 3), 6.2)],
+)  # fmt: skip
+def test_another_description_of_the_same_matter_changes_nothing(structure):
+    before = _features(structure)
+    for seed in range(2):
+        after = _features(_described_anew(structure, seed))
+        np.testing.assert_allclose(after.row, before.row, rtol=1e-5, atol=2e-5)
+        gap = BAND_POINT_COLUMNS.index("gap")
+        np.testing.assert_allclose(np.sort(after.points[:, gap]), np.sort(before.points[:, gap]), rtol=1e-5, atol=2e-5)
+
+
+def test_arrays_are_aligned_with_the_space_group_and_named():
+    features = _features(RUTILE)
+    group = space_group(136)
+    assert features.reason is None
+    assert features.row.shape == (len(BAND_COLUMNS),) and features.row.dtype == np.float32
+    assert features.points.shape == (len(group.kpoints), len(BAND_POINT_COLUMNS))
+    assert features.lines.shape == (len(group.lines), len(BAND_LINE_COLUMNS))
+    for columns in (BAND_COLUMNS, BAND_POINT_COLUMNS, BAND_LINE_COLUMNS):
+        assert len(set(columns)) == len(columns)
+    assert np.isfinite(features.row).all()
+
+
+def test_figures_agree_with_each_other():
+    features = _features(prototype("rocksalt", (12, 8), 4.21))
+    levels = features.points[:, BAND_POINT_COLUMNS.index("level_1")]
+    gap = features.points[:, BAND_POINT_COLUMNS.index("gap")]
+    np.testing.assert_allclose(2 * levels, gap, rtol=1e-5)
+    assert _value(features, "smallest_direct_gap") <= gap.min()
+    assert 0 < _value(features, "indirect_gap") <= _value(features, "smallest_direct_gap")
+    assert _value(features, "electrons") == 8 and _value(features, "orbitals") == 8
+    # Oxygen p below, magnesium s above.
+    assert _value(features, "valence_gamma_p") > 0.9
+    assert _value(features, "valence_gamma_atomic_number") < 9
+    assert _value(features, "conduction_gamma_s") > 0.9
+    assert _value(features, "rule_trivial") == 1
+
+
+def test_heavy_atoms_have_more_spin_orbit_splitting_and_bismuth_an_index():
+    light, heavy = (_features(prototype("zincblende", pair, 6.0)) for pair in ((13, 15), (49, 83)))
+    assert _value(heavy, "spin_orbit_change") > 10 * _value(light, "spin_orbit_change")
+    bismuth = _features(BISMUTH)
+    assert _value(bismuth, "degenerate_points") == 0 and _value(bismuth, "electrons") == 10
+    assert np.isnan(_value(light, "z2")) and np.isfinite(_value(bismuth, "z2"))
+
+
+def test_an_odd_number_of_electrons_is_degenerate_at_every_trim():
+    features = _features(prototype("cscl", (13, 28), 2.9))  # 13 electrons
+    assert _value(features, "odd_electrons") == 1 and _value(features, "rule_HSPSM") == 1
+    trim = [k.is_trim for k in space_group(221).kpoints]
+    assert (features.points[trim, BAND_POINT_COLUMNS.index("degenerate")] == 1).all()
+
+
+def test_a_larger_cell_gets_a_cheaper_set_and_one_beyond_a_mask_with_its_reason():
+    cheap = _features(RUTILE, BandSettings(max_orbitals=33))
+    assert cheap.reason is None and _value(cheap, "spin_orbit") == 0 and _value(cheap, "orbitals") == 34
+    assert np.isfinite(_value(cheap, "smallest_direct_gap")) and np.isnan(_value(cheap, "crossings"))
+    assert np.isfinite(_value(cheap, "spinless_z2")) and np.isnan(_value(cheap, "z2"))
+    masked = _features(RUTILE, BandSettings(max_orbitals=10, max_cheap_orbitals=33))
+    assert "34 orbitals" in masked.reason
+    assert np.isnan(masked.row).all() and np.isnan(masked.points).all() and np.isnan(masked.lines).all()
+
+
+@pytest.mark.parametrize(
+    "structure, reason",
+    [(prototype("cscl", (95, 13), 3.8), "atomic number 95"), (prototype("cscl", (10, 2), 4.0), "all filled")],
+)
+def test_what_tight_binding_cannot_do_is_masked_with_its_reason(structure, reason):
+    features = _features(structure)
+    assert reason in features.reason and np.isnan(features.row).all()
