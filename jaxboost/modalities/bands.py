@@ -112,8 +112,8 @@ class BandSettings:
       mesh: divisions of each reciprocal vector.
     """
 
-    max_orbitals: int = 200
-    max_cheap_orbitals: int = 500
+    max_orbitals: int = 300
+    max_cheap_orbitals: int = 800
     window: float = 12.0
     near: float = 0.05
     mesh: int = 3
