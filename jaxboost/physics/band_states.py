@@ -99,10 +99,8 @@ def add_spin_orbit(model: Model, states: States, window: float, *, vectors: bool
     basis = states.coefficients[:, start:stop]
     x, y, z = basis.conj().T @ (model.spin_orbit @ basis)
     size = stop - start
-    matrix = np.empty((2 * size, 2 * size), complex)
     diagonal = np.diag(energies[start:stop])
-    matrix[:size, :size], matrix[size:, size:] = diagonal + z, diagonal - z
-    matrix[:size, size:], matrix[size:, :size] = x - 1j * y, x + 1j * y
+    matrix = np.block([[diagonal + z, x - 1j * y], [x + 1j * y, diagonal - z]])
     occupied = electrons - 2 * int(start)
     if vectors:
         return SpinorStates(*np.linalg.eigh(matrix), int(start), int(stop), occupied)

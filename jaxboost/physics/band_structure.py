@@ -18,8 +18,8 @@ from jaxboost.physics.tight_binding_elements import Parameters, electronegativit
 CHARACTERS = ("s", "p", "d", "electronegativity", "atomic_number")
 """What a state is averaged over: its Mulliken weight by shell, and the elements it sits on."""
 
-DEGENERATE = 1e-4
-"""eV. Symmetry holds to 1e-7; a smaller gap counts as none."""
+DEGENERATE = 1e-5
+"""eV. What symmetry makes degenerate comes out so to 1e-10, so a smaller gap counts as none."""
 
 _EDGE_WIDTH = 0.05  # eV; states this close to a band's edge count as the edge, so that no threshold decides
 _EDGE_REACH = 1.0  # eV; farther ones weigh less than 1e-8

@@ -43,7 +43,7 @@ class Bonds:
 
     Attributes:
       atomic_numbers: `[n]`.
-      first, second: `[b]` indices of atoms, `first <= second`.
+      first, second: `[b]` indices of atoms.
       cell: `[b, 3]` int, in which cell the second one is.
       turn: `[b, 9, 9]` takes orbitals with z along the bond to the crystal's axes.
       kind: `[b]` index of the pair's elements and distance.
@@ -85,9 +85,6 @@ def find_bonds(crystal: Crystal, parameters: Parameters) -> Bonds:
     kept = distance < cutoff[place[first], place[second]]
     first, second, distance = first[kept].astype(int), second[kept].astype(int), distance[kept]
     shift, vector = np.rint(shift[kept]).astype(int), vector[kept]
-    swapped = first > second
-    first[swapped], second[swapped] = second[swapped], first[swapped]
-    shift[swapped], vector[swapped] = -shift[swapped], -vector[swapped]
     order = np.lexsort((second, first))
     first, second, shift, distance = first[order], second[order], shift[order], distance[order]
     label = np.stack([numbers[first], numbers[second], distance], axis=1)
