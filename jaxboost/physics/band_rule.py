@@ -1,6 +1,7 @@
 """The topological class that a band structure suggests by itself, without any learning."""
 
-from jaxboost.physics.band_structure import DEGENERATE, BandStructure, LineBands
+from jaxboost.physics.band_solver import DEGENERATE, LineBands
+from jaxboost.physics.band_structure import BandStructure
 
 RULE_CLASSES = ("trivial", "TI", "TCI", "HSPSM", "HSLSM")
 """Insulator without an index, with a strong one, with any other; semimetal at a point, on a line."""

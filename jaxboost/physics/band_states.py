@@ -98,7 +98,6 @@ def add_spin_orbit(model: Model, states: States, window: float, *, vectors: bool
         stop += 1
     basis = states.coefficients[:, start:stop]
     x, y, z = basis.conj().T @ (model.spin_orbit @ basis)
-    size = stop - start
     diagonal = np.diag(energies[start:stop])
     matrix = np.block([[diagonal + z, x - 1j * y], [x + 1j * y, diagonal - z]])
     occupied = electrons - 2 * int(start)

@@ -5,13 +5,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from jaxboost.crystal import Structure, make_crystal
-from jaxboost.modalities.bands import (
-    BAND_COLUMNS,
-    BAND_LINE_COLUMNS,
-    BAND_POINT_COLUMNS,
-    BandSettings,
-    band_features,
-)
+from jaxboost.modalities.band_rows import BAND_COLUMNS, BAND_LINE_COLUMNS, BAND_POINT_COLUMNS
+from jaxboost.modalities.bands import BandSettings, band_features
 from jaxboost.physics.space_groups import space_group
 from jaxboost.physics.tight_binding_elements import published_parameters
 from tests.crystals import prototype
@@ -78,7 +73,8 @@ def test_arrays_are_aligned_with_the_space_group_and_named():
     assert features.lines.shape == (len(group.lines), len(BAND_LINE_COLUMNS))
     for columns in (BAND_COLUMNS, BAND_POINT_COLUMNS, BAND_LINE_COLUMNS):
         assert len(set(columns)) == len(columns)
-    assert np.isfinite(features.row).all()
+    unknown = {name for name, value in zip(BAND_COLUMNS, features.row, strict=True) if not np.isfinite(value)}
+    assert unknown <= {"inverting_gap", "keeping_gap"}
 
 
 def test_figures_agree_with_each_other():
@@ -94,6 +90,18 @@ def test_figures_agree_with_each_other():
     assert _value(features, "valence_gamma_atomic_number") < 9
     assert _value(features, "conduction_gamma_s") > 0.9
     assert _value(features, "rule_trivial") == 1
+
+
+def test_edges_of_opposite_parity_at_a_trim_are_told_from_equal_ones():
+    features = _features(prototype("rocksalt", (82, 52), 6.46))
+    parity = features.points[:, BAND_POINT_COLUMNS.index("edge_parity")]
+    gap = features.points[:, BAND_POINT_COLUMNS.index("gap")]
+    # At L the edges are anion and cation p, opposite about either site; that gap is the one that can invert.
+    at_l = [k.star_size for k in space_group(225).kpoints].index(4)
+    assert parity[at_l] == pytest.approx(-1, abs=1e-3)
+    assert _value(features, "inverting_gap") == pytest.approx(gap[at_l])
+    # W is no TRIM.
+    assert np.isnan(parity[[not k.is_trim for k in space_group(225).kpoints]]).all()
 
 
 def test_heavy_atoms_have_more_spin_orbit_splitting_and_bismuth_an_index():

@@ -6,8 +6,9 @@ import pytest
 from jaxboost.crystal import make_crystal
 from jaxboost.errors import InputError
 from jaxboost.physics.band_rule import RULE_CLASSES, is_nodal, rule_class
+from jaxboost.physics.band_solver import DEGENERATE, LineBands
 from jaxboost.physics.band_states import add_spin_orbit, solve
-from jaxboost.physics.band_structure import DEGENERATE, LineBands, PathSettings, band_structure
+from jaxboost.physics.band_structure import PathSettings, band_structure
 from jaxboost.physics.indices import parity_indices
 from jaxboost.physics.orbital_symmetry import occupied_characters, orbital_symmetry
 from jaxboost.physics.orbitals import PAULI

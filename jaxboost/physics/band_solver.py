@@ -1,0 +1,179 @@
+"""From Bloch matrices of one crystal to what its states say at a high-symmetry point and on a line."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from jaxboost.crystal import Crystal
+from jaxboost.physics.band_states import SpinorStates, States, add_spin_orbit, solve
+from jaxboost.physics.indices import has_crossing, odd_states
+from jaxboost.physics.orbital_symmetry import OrbitalSymmetry, occupied_characters, orbital_symmetry
+from jaxboost.physics.orbitals import SHELL_OF_ORBITAL
+from jaxboost.physics.tight_binding import Model
+from jaxboost.physics.tight_binding_elements import electronegativities
+
+CHARACTERS = ("s", "p", "d", "electronegativity", "atomic_number")
+"""What a state is averaged over: its Mulliken weight by shell, and the elements it sits on."""
+
+DEGENERATE = 1e-5
+"""eV. What symmetry makes degenerate comes out so to 1e-10, so a smaller gap counts as none."""
+
+_EDGE_WIDTH = 0.05  # eV; states this close to a band's edge count as the edge, so that no threshold decides
+_EDGE_REACH = 1.0  # eV; farther ones weigh less than 1e-8
+
+
+@dataclass(frozen=True)
+class PointBands:
+    """Bands at one high-symmetry point.
+
+    Attributes:
+      levels: `[2m]` eV with spin-orbit coupling (without it, each spinless level twice).
+      spinless_levels: `[m]` eV.
+      valence, conduction: `[len(CHARACTERS)]` of the states at the last filled and first empty level.
+      occupied: `[len(CHARACTERS)]` averaged over all occupied states.
+      edge_parity: mean parity of the states at the one edge times that at the other: -1 where they differ, 1 where they
+        agree, between where both parities meet; NaN away from the TRIM and without inversion.
+      odd, spinless_odd: number of odd occupied states with and without spin-orbit coupling; NaN without inversion,
+        away from the TRIM, or where the filling cuts a level.
+    """
+
+    levels: np.ndarray
+    spinless_levels: np.ndarray
+    valence: np.ndarray
+    conduction: np.ndarray
+    occupied: np.ndarray
+    edge_parity: float
+    odd: float
+    spinless_odd: float
+
+
+@dataclass(frozen=True)
+class LineBands:
+    """Bands on a line between two high-symmetry points.
+
+    Attributes:
+      levels: `[3, 2m]` eV near its start, in the middle, near its end; NaN where not computed: symmetry can force a
+        crossing only on lines with compatibility relations, so those are seen at both ends and others in the middle.
+      crossing: whether the occupied representations at both ends differ; None where not tested.
+    """
+
+    levels: np.ndarray
+    crossing: bool | None
+
+
+class BandSolver:
+    """States and what is read from them, for one crystal.
+
+    Args:
+      crystal: the crystal.
+      model: of that crystal.
+      window: eV, as in `band_states.add_spin_orbit`; 0 leaves spin-orbit coupling out.
+
+    Attributes:
+      dropped: most states that a singular overlap matrix made to be left out at any k-point so far.
+    """
+
+    def __init__(self, crystal: Crystal, model: Model, window: float) -> None:
+        self.model, self.window = model, window
+        self.symmetry: OrbitalSymmetry = orbital_symmetry(crystal)
+        shells = SHELL_OF_ORBITAL[model.slot]
+        numbers = crystal.atomic_numbers[model.atom]
+        self.characters = np.stack([*(shells == shell for shell in range(3)), electronegativities()[numbers], numbers])
+        self.dropped = 0
+
+    def states(self, kpoints: np.ndarray) -> list[States]:
+        """Spinless states at each of `[k, 3]` k-points."""
+        # Real matrices at the TRIM are solved in a quarter of the time, so they go apart.
+        is_trim = (np.abs(2 * kpoints - np.rint(2 * kpoints)) < 1e-9).all(axis=1)
+        result: list[States | None] = [None] * len(kpoints)
+        for part in (np.flatnonzero(is_trim), np.flatnonzero(~is_trim)):
+            if len(part):
+                for index, matrices in zip(part, zip(*self.model.bloch(kpoints[part]), strict=True), strict=True):
+                    result[index] = solve(*matrices)
+        found = [states for states in result if states is not None]
+        self.dropped = max([self.dropped, *(states.dropped for states in found)])
+        return found
+
+    def spinors(self, states: States, *, vectors: bool) -> SpinorStates | None:
+        """States with spin-orbit coupling, None where it is left out."""
+        return add_spin_orbit(self.model, states, self.window, vectors=vectors) if self.window > 0 else None
+
+    def levels(self, states: States, spinors: SpinorStates | None) -> np.ndarray:
+        """`[2m]` eV, ascending, with what lies outside the window counted twice."""
+        if spinors is None:
+            return np.repeat(states.energies, 2)
+        below, above = states.energies[: spinors.start], states.energies[spinors.stop :]
+        return np.sort(np.concatenate([np.repeat(below, 2), spinors.energies, np.repeat(above, 2)]))
+
+    def at_point(self, kpoint: np.ndarray, states: States) -> PointBands:
+        """All that is read at one high-symmetry point."""
+        electrons = self.model.electrons
+        spinors = self.spinors(states, vectors=True)
+        levels = self.levels(states, spinors)
+        spinless_odd = odd = np.nan
+        inversion, parity = self.symmetry.inversion(), None
+        if inversion is not None and inversion in self.symmetry.little_group(kpoint):
+            parity = states.dual.conj().T @ self.symmetry.apply(inversion, kpoint, self.model, states.coefficients)
+            at = (self.symmetry, [inversion], kpoint, self.model, states)
+            half = electrons // 2
+            if electrons % 2 == 0 and states.energies[half] - states.energies[half - 1] > DEGENERATE:
+                spinless_odd = odd_states(occupied_characters(*at)[0], half)
+            if spinors is not None and levels[electrons] - levels[electrons - 1] > DEGENERATE:
+                odd = odd_states(occupied_characters(*at, spinors)[0], electrons)
+        pairs = (states.coefficients.conj() * states.dual).real
+        filled = np.clip(electrons / 2 - np.arange(len(states.energies)), 0, 1)
+        (valence, valence_parity), (conduction, conduction_parity) = self._edges(states, spinors, levels, parity)
+        occupied = self.characters @ pairs @ filled / filled.sum()
+        return PointBands(
+            levels=levels,
+            spinless_levels=states.energies,
+            valence=valence,
+            conduction=conduction,
+            occupied=occupied,
+            edge_parity=valence_parity * conduction_parity,
+            odd=odd,
+            spinless_odd=spinless_odd,
+        )
+
+    def _edges(
+        self, states: States, spinors: SpinorStates | None, levels: np.ndarray, parity: np.ndarray | None
+    ) -> list[tuple[np.ndarray, float]]:
+        """Characters `[len(CHARACTERS)]` and mean parity (NaN without `parity`, `[m, m]`) of the two edges."""
+        electrons = self.model.electrons
+        if spinors is None or spinors.vectors is None:
+            first, window = 0, slice(0, len(states.energies))
+            energies, spins = np.repeat(states.energies, 2), [np.repeat(np.eye(len(states.energies)), 2, axis=1)]
+        else:
+            half = spinors.stop - spinors.start
+            first, window = 2 * spinors.start, slice(spinors.start, spinors.stop)
+            energies, spins = spinors.energies, [spinors.vectors[:half], spinors.vectors[half:]]
+        result = []
+        for edge, side in ((electrons - 1, np.s_[: electrons - first]), (electrons, np.s_[electrons - first :])):
+            away = np.abs(energies - levels[edge])
+            near = np.arange(len(energies))[side][away[side] < _EDGE_REACH]
+            weight = np.exp(-away[near] / _EDGE_WIDTH)
+            weight /= weight.sum()
+            share, mean_parity = np.zeros(self.model.n_orbitals), 0.0 if parity is not None else np.nan
+            for spin in (vectors[:, near] for vectors in spins):
+                share += (
+                    (states.coefficients[:, window] @ spin).conj() * (states.dual[:, window] @ spin)
+                ).real @ weight
+                if parity is not None:
+                    mean_parity += float((spin.conj() * (parity[window, window] @ spin)).sum(axis=0).real @ weight)
+            result.append((self.characters @ share, mean_parity))
+        return result
+
+    def on_line(self, ends: np.ndarray, states: list[States]) -> tuple[list[np.ndarray], bool | None]:
+        """Levels near both ends of a line, and whether the occupied representations differ."""
+        electrons = self.model.electrons
+        operations = self.symmetry.little_group(*ends)
+        characters, levels = [], []
+        for kpoint, here in zip(ends, states, strict=True):
+            spinors = self.spinors(here, vectors=True)
+            levels.append(self.levels(here, spinors))
+            if levels[-1][electrons] - levels[-1][electrons - 1] > DEGENERATE:
+                characters.append(occupied_characters(self.symmetry, operations, kpoint, self.model, here, spinors))
+        if len(characters) < 2:
+            return levels, None
+        translations = self.symmetry.translations[operations]
+        return levels, has_crossing(characters[0], characters[1], (ends[0], ends[1]), translations)
