@@ -167,8 +167,9 @@ def crystal_row(
         values[f"occupied_{name}"] = float(np.average(occupied[:, i], weights=stars))
         values[f"occupied_range_{name}"] = float(np.ptp(occupied[:, i]))
     values |= _parities(bands, point, np.array([k.star_size for k in kpoints], float))
-    rule = rule_class(bands)
-    values |= {f"rule_{name}": float(name == rule) for name in RULE_CLASSES}
+    # Without spin-orbit coupling and lines the rule would speak of another band structure.
+    rule = rule_class(bands) if bands.spin_orbit and bands.lines else None
+    values |= {f"rule_{name}": np.nan if rule is None else float(name == rule) for name in RULE_CLASSES}
     values["filling"] = n / values["orbitals"] / 2
     return np.array([values[name] for name in BAND_COLUMNS])
 

@@ -124,6 +124,7 @@ def test_a_larger_cell_gets_a_cheaper_set_and_one_beyond_a_mask_with_its_reason(
     assert cheap.reason is None and _value(cheap, "spin_orbit") == 0 and _value(cheap, "orbitals") == 34
     assert np.isfinite(_value(cheap, "smallest_direct_gap")) and np.isnan(_value(cheap, "crossings"))
     assert np.isfinite(_value(cheap, "spinless_z2")) and np.isnan(_value(cheap, "z2"))
+    assert np.isnan(_value(cheap, "rule_trivial"))
     masked = _features(RUTILE, BandSettings(max_orbitals=10, max_cheap_orbitals=33))
     assert "34 orbitals" in masked.reason
     assert np.isnan(masked.row).all() and np.isnan(masked.points).all() and np.isnan(masked.lines).all()
