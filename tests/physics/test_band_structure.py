@@ -1,5 +1,7 @@
 """Band structures of crystals: parities, indices and crossings against independent ways to find them."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -113,6 +115,21 @@ def test_points_and_lines_follow_the_space_group():
         )
         assert (line.crossing is not None) == (facts.n_relations > 0)
     assert bands.mesh_weights.sum() == 27
+
+
+@pytest.mark.parametrize("description, size", [(("zincblende", (31, 33), 5.65), 4), (("cscl", (55, 17), 4.1), 4)])
+def test_the_mesh_stands_for_all_its_points(description, size):
+    crystal = make_crystal(prototype(*description))
+    bands = band_structure(crystal, PARAMETERS, SETTINGS)
+    assert len(bands.mesh_weights) == size  # time reversal counts where the inversion is missing
+    model = make_model(crystal, PARAMETERS)
+    whole = np.array(list(product(range(3), repeat=3))) / 3
+    states = [solve(h, s) for h, s in zip(*model.bloch(whole), strict=True)]
+    n, edges = model.electrons, np.zeros(2)
+    for one in states:
+        spinors = add_spin_orbit(model, one, SETTINGS.window, vectors=False)
+        edges += spinors.energies[spinors.electrons - 1 : spinors.electrons + 1]
+    np.testing.assert_allclose(bands.mesh_weights @ bands.mesh_levels[:, n - 1 : n + 1], edges, atol=1e-6)
 
 
 def test_a_crossing_closes_the_gap_on_its_line():

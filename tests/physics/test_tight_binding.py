@@ -10,8 +10,9 @@ from scipy.spatial.transform import Rotation
 from jaxboost.crystal import Crystal, Structure, make_crystal
 from jaxboost.errors import InputError
 from jaxboost.physics.band_states import ABSENT, add_spin_orbit, solve
+from jaxboost.physics.overlaps import BOHR, two_centre_overlaps
 from jaxboost.physics.tight_binding import Model, find_bonds, make_model
-from jaxboost.physics.tight_binding_elements import published_parameters
+from jaxboost.physics.tight_binding_elements import published_parameters, quantum_numbers
 from tests.crystals import prototype
 
 PARAMETERS = published_parameters()
@@ -40,13 +41,21 @@ def test_matrices_are_hermitian_and_the_overlap_is_positive():
 
 
 def test_the_lattice_sum_is_complete():
-    crystal = _crystal()
-    bonds = find_bonds(crystal, PARAMETERS)
-    assert np.isin(bonds.kind_elements, (8, 22, 38)).all()
-    ten = find_bonds(_crystal("diamond", (6,), 3.57), PARAMETERS)
-    first_shell = ten.kind_distance < 1.6
-    # Each of the four bonds of a diamond atom once, from the one atom to the other.
-    assert np.isin(ten.kind, np.flatnonzero(first_shell)).sum() == 4
+    bonds = find_bonds(_crystal(), PARAMETERS)
+    pairs = {tuple(sorted(pair)) for pair in bonds.kind_elements.tolist()}
+    assert pairs == {(8, 8), (8, 22), (8, 38), (22, 22), (22, 38), (38, 38)}
+    n = quantum_numbers()
+    for one, other in pairs:
+        here = (np.sort(bonds.kind_elements, axis=1) == [one, other]).all(axis=1)
+        # The next shell of neighbours is at most 1.5 Angstrom farther here; nothing from there on is left to add.
+        beyond = (bonds.kind_distance[here].max() + np.array([1.5, 2.0, 3.0])) / BOHR
+        shells = (np.tile(values, (3, 1)) for z in (one, other) for values in (n[z], PARAMETERS.exponent[z]))
+        assert np.abs(two_centre_overlaps(*shells, beyond)).max() < 1e-6
+
+
+def test_each_bond_is_listed_once():
+    bonds = find_bonds(_crystal("diamond", (6,), 3.57), PARAMETERS)
+    assert np.isin(bonds.kind, np.flatnonzero(bonds.kind_distance < 1.6)).sum() == 4
 
 
 @pytest.mark.parametrize("at_trim", [True, False])
