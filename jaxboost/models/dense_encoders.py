@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxboost.models.layers import DenseStack
+from jaxboost.models.layers import DenseStack, Dropout
 
 
 class VectorEncoder(nn.Module):
@@ -32,5 +32,6 @@ class VectorEncoder(nn.Module):
     def __call__(self, vector: jax.Array, space_group: jax.Array, rate: jax.Array | None) -> jax.Array:
         """Tokens [b, token] from vectors [b, f] and space groups [b]."""
         group = nn.Embed(self.groups, self.group_width)(space_group)
-        x = jnp.concatenate([vector, group], -1).astype(self.dtype)
+        # Dropping columns of the input is what keeps hundreds of them from being learned by heart.
+        x = jnp.concatenate([Dropout()(vector, rate), group], -1).astype(self.dtype)
         return nn.Dense(self.token, dtype=self.dtype)(DenseStack(self.widths, self.dtype)(x, rate))
