@@ -17,9 +17,10 @@ from jaxboost.training.loop import Workshop
 from jaxboost.training.member import Member
 from jaxboost.training.population import MemberState, batch_loss, init_state
 
-# Share of the matrix product's speed that a training step reaches: from `configs/quick.py` on two busy CPU cores,
-# 6.3e13 operations in 663 s where the product alone ran at 5e11 a second. Elsewhere a guess; the run prints its pace.
-EFFICIENCY = 0.1
+# Share of the matrix product's speed that a training step reaches: from `configs/quick.py` on two CPU cores, 6.3e13
+# operations in 955 s where the product alone ran at 1.3e11 a second on each. Small batches of a wide network reach
+# less, since the optimiser's memory traffic rules there. Elsewhere a guess; the run prints its pace.
+EFFICIENCY = 0.25
 
 
 def estimate(members: list[Member], workshop: Workshop) -> str:
