@@ -120,9 +120,9 @@ def test_a_folder_without_labels(config, tmp_path):
 def test_a_run_of_another_config_is_left_as_it_is(config, tmp_path):
     workdir = tmp_path / "run"
     write_json(workdir / "config.json", settings.plain(config))
-    config.optimizer.batch = 64
+    was, config.optimizer.batch = config.optimizer.batch, 64
     before = (workdir / "config.json").read_bytes()
-    with pytest.raises(InputError, match=r"(?s)another config.*optimizer.batch: 128 -> 64.*--workdir"):
+    with pytest.raises(InputError, match=rf"(?s)another config.*optimizer.batch: {was} -> 64.*--workdir"):
         recipe.train(config, workdir)
     assert (workdir / "config.json").read_bytes() == before
 
