@@ -38,7 +38,7 @@ def run(tmp_path, config):
             "failed": failed,
             "modalities": [True, True, True, False],
         }
-        normalizer = Normalizer(*(np.full(2, i, np.float32) for i in range(6)))
+        normalizer = Normalizer(*(np.full(2, i, np.float32) for i in range(len(Normalizer._fields))))
         tree = {"params": {"w": np.full(2, NAMES.index(name), np.float32)}, "normalizer": normalizer}
         save_checkpoint(tmp_path / "members" / name, step, tree, fitted)
 
@@ -53,7 +53,8 @@ def test_all_members_come_back_in_order(run, config):
     assert [member.name for member in restored.members] == NAMES and restored.notes == []
     assert [member.params["w"][0] for member in restored.members] == [0, 1, 2, 3]
     assert restored.members[0].modalities.tolist() == [True, True, True, False]
-    assert restored.members[0].normalizer.electrons_std.tolist() == [5, 5]
+    for i, name in enumerate(Normalizer._fields):
+        assert getattr(restored.members[0].normalizer, name).tolist() == [i, i]
 
 
 def test_a_failed_member_is_left_out_and_named(run, config, capsys):
