@@ -1,6 +1,6 @@
 """The same matter, described otherwise, gets the same logits: through the whole path from structure to network."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import jax
 import numpy as np
@@ -8,6 +8,7 @@ import pytest
 
 from jaxboost.crystal import Structure, make_crystal
 from jaxboost.data.batches import fit_normalizer, gather, make_materials, node_budget, symmetry_tables
+from jaxboost.modalities.bands import BandSettings
 from jaxboost.modalities.crystal_graph import atom_graph, crystal_graph
 from jaxboost.modalities.featurize import Features, FeaturizerSettings, concatenate, featurize_one
 from jaxboost.modalities.kspace_graph import space_group_arrays
@@ -198,3 +199,16 @@ def test_unknown_scalars_stay_finite(scorer, base):
 
 def test_node_budget_holds_these_crystals(base):
     assert node_budget(base.n_orbits, 5) <= 64
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("name", ["rocksalt", "tetradymite"])
+def test_bands_are_those_of_the_matter_not_of_its_description(name, change):
+    settings = replace(SETTINGS, bands=BandSettings(mesh=2))
+    before = featurize_one(PROTOTYPES[name], settings)
+    after = featurize_one(CHANGES[change](PROTOTYPES[name], np.random.default_rng(5)), settings)
+    np.testing.assert_allclose(after.electrons, before.electrons, rtol=1e-4, atol=1e-4)
+    for array in ("points", "lines"):
+        # Equivalent points of a group may change places with the choice of the cell.
+        old, new = (np.sort(getattr(f, array).reshape(-1, getattr(f, array).shape[-1]), 0) for f in (before, after))
+        np.testing.assert_allclose(new, old, rtol=1e-4, atol=1e-4)

@@ -5,7 +5,9 @@ All from `physics.band_structure`, so from the structure alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,10 +22,16 @@ from jaxboost.modalities.band_rows import (
     line_row,
     point_row,
 )
+from jaxboost.modalities.valence_bands import joined_points
 from jaxboost.physics.band_structure import PathSettings, band_structure
 from jaxboost.physics.space_groups import space_group
 from jaxboost.physics.tight_binding import occupied_orbitals
-from jaxboost.physics.tight_binding_elements import Parameters, check_elements
+from jaxboost.physics.tight_binding_elements import Parameters, check_elements, published_parameters
+
+# Raise it whenever the columns change: only caches and checkpoints that hold bands are refused then.
+VERSION = 1
+# A crystal without bands gets the mean of every column, so one more tells it from an average one.
+ELECTRON_COLUMNS = ("bands_known", *BAND_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -97,3 +105,26 @@ def path_settings(crystal: Crystal, settings: BandSettings) -> PathSettings:
     raise InputError(
         f"the primitive cell has {orbitals} orbitals and tight binding is computed up to {settings.max_cheap_orbitals}"
     )
+
+
+def band_arrays(crystal: Crystal, settings: BandSettings) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
+    """The features of one crystal, as they stand behind the columns of `valence_bands`, by the published figures.
+
+    Returns:
+      [points, len(BAND_POINT_COLUMNS)]; [points, points, len(BAND_LINE_COLUMNS)], symmetric, for each joined pair the
+      line that stands for it there (`joined_points`), zero where there is none; [len(ELECTRON_COLUMNS)]; why there
+      are none, empty where they are. All float32, NaN where not computed.
+    """
+    found = band_features(crystal, published_parameters(), settings)
+    p = len(found.points)
+    lines = np.zeros((p, p, len(BAND_LINE_COLUMNS)), np.float32)
+    for i, j, line in joined_points(crystal.space_group_number):
+        lines[i, j] = lines[j, i] = found.lines[line]
+    row = np.concatenate([[np.float32(found.reason is None)], found.row])
+    return found.points, lines, row, found.reason or ""
+
+
+def band_identity(settings: BandSettings) -> dict[str, Any]:
+    """What the band features depend on besides the crystal: version, settings, and the figures of the elements."""
+    figures = hashlib.sha256(b"".join(np.float64(array).tobytes() for array in published_parameters()))
+    return {"version": VERSION, "parameters": figures.hexdigest(), **asdict(settings)}

@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 
 from jaxboost.crystal import Structure, StructureError, make_crystal
+from jaxboost.modalities.bands import BandSettings, band_arrays, band_identity
 from jaxboost.modalities.crystal_graph import crystal_graph
 from jaxboost.modalities.electrons import electrons, valence_electrons
 from jaxboost.modalities.kspace_graph import crystal_points, space_group_arrays
@@ -24,7 +25,10 @@ from jaxboost.modalities.valence_bands import valence_bands
 VERSION = 2
 MODALITIES = ("crystal", "kspace", "scalars", "electrons")
 CHUNK = 64  # crystals a worker takes at a time
-SHARD = 2048  # crystals a cache file holds at most: what an interruption loses
+SHARD = 2048  # crystals a cache file holds: what an interruption loses
+# The same with bands, which take a hundred times as long.
+BAND_CHUNK = 16
+BAND_SHARD = 128
 
 
 @dataclass(frozen=True)
@@ -36,17 +40,26 @@ class FeaturizerSettings:
       max_atoms: largest primitive cell.
       cutoff: radius of the crystal graph, Angstrom.
       neighbors: nearest images kept around each atom.
+      bands: how tight binding is computed, None for not at all.
     """
 
     symprec: float = 0.1
     max_atoms: int = 400
     cutoff: float = 8.0
     neighbors: int = 16
+    bands: BandSettings | None = None
 
     @property
     def digest(self) -> str:
-        """Hash of the featurizer's version and of these settings."""
-        text = json.dumps({"version": VERSION, **asdict(self)}, sort_keys=True)
+        """Hash of the featurizer's version and of these settings.
+
+        Without bands it says nothing of them, so it is that of a table made before there were any.
+        """
+        held = {"version": VERSION, **asdict(self)}
+        del held["bands"]
+        if self.bands is not None:
+            held["bands"] = band_identity(self.bands)
+        text = json.dumps(held, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -60,16 +73,17 @@ class Features:
       target, distance: [orbits, K] int16, float32 (Angstrom); targets count from the crystal's first orbit.
       direction: [orbits, K, 3] float32.
       points: [n, p, columns] float32, what the crystal puts at each high-symmetry point (`crystal_points`, then
-        those of `valence_bands`).
-      lines: [n, p, p, columns] float32, what it puts on the lines between them (`valence_bands`).
+        those of `valence_bands` and, where they are asked for, of `bands`).
+      lines: [n, p, p, columns] float32, what it puts on the lines between them (`valence_bands`, `bands`).
       scalars: [n, columns] float32, NaN where unknown.
-      electrons: [n, columns] float32 (`electrons`, then the atomic limit of `valence_bands`), NaN where unknown.
+      electrons: [n, columns] float32 (`electrons`, the atomic limit of `valence_bands`, `bands`), NaN where unknown.
       allowed: [n, 3] bool, whether trivial, insulator, semimetal remain possible.
       mask: [n, 4] bool, which of `MODALITIES` could be computed.
       space_group: [n] int16.
       valence_electrons: [n] int32 a primitive cell, -1 where unknown.
       identity: [n] uint32 from the crystal's content: the seed of what is drawn for it.
       formula: [n] reduced formula, str.
+      band_reason: [n] str, why a crystal has no tight-binding bands; empty where it has or nobody asked for them.
     """
 
     offset: np.ndarray
@@ -89,6 +103,7 @@ class Features:
     valence_electrons: np.ndarray
     identity: np.ndarray
     formula: np.ndarray
+    band_reason: np.ndarray
 
     def __len__(self) -> int:
         return len(self.offset) - 1
@@ -117,14 +132,21 @@ def featurize_one(structure: Structure, settings: FeaturizerSettings) -> Feature
     """The arrays of one structure. Raises `StructureError` with the reason when it is refused."""
     crystal = make_crystal(structure, symprec=settings.symprec, max_atoms=settings.max_atoms)
     graph = crystal_graph(crystal, cutoff=settings.cutoff, neighbors=settings.neighbors)
-    band_points, band_lines, atomic_limit = valence_bands(crystal)
-    own = np.concatenate([crystal_points(crystal), band_points], axis=1)
+    valence_points, own_lines, atomic_limit = valence_bands(crystal)
+    own = np.concatenate([crystal_points(crystal), valence_points], axis=1)
+    electron_row, allowed, known = electrons(crystal)
+    electron_row = np.concatenate([electron_row, atomic_limit])
+    band_reason = ""
+    if settings.bands is not None:
+        band_points, band_lines, band_row, band_reason = band_arrays(crystal, settings.bands)
+        own = np.concatenate([own, band_points], axis=1)
+        own_lines = np.concatenate([own_lines, band_lines], axis=2)
+        electron_row = np.concatenate([electron_row, band_row])
     p = space_group_arrays().present.shape[1]
     points = np.zeros((1, p, own.shape[1]), np.float32)
     points[0, : len(own)] = own
-    lines = np.zeros((1, p, p, band_lines.shape[2]), np.float32)
-    lines[0, : len(own), : len(own)] = band_lines
-    electron_row, allowed, known = electrons(crystal)
+    lines = np.zeros((1, p, p, own_lines.shape[2]), np.float32)
+    lines[0, : len(own), : len(own)] = own_lines
     nu = valence_electrons(crystal)
     return Features(
         offset=np.array([0, crystal.n_orbits]),
@@ -137,13 +159,14 @@ def featurize_one(structure: Structure, settings: FeaturizerSettings) -> Feature
         points=points,
         lines=lines,
         scalars=scalars(crystal, graph.distance[:, 0])[None],
-        electrons=np.concatenate([electron_row, atomic_limit])[None],
+        electrons=electron_row[None],
         allowed=allowed[None],
         mask=np.array([[True, True, True, known]]),
         space_group=np.array([crystal.space_group_number], np.int16),
         valence_electrons=np.array([-1 if nu is None else nu], np.int32),
         identity=np.array([int(crystal.content_hash[:8], 16)], np.uint32),
         formula=np.array([crystal.formula]),
+        band_reason=np.array([band_reason]),
     )
 
 
@@ -180,14 +203,15 @@ def featurize(
     cached, refused = _read_cache(folder, set(keys))
     missing = [i for i, key in enumerate(keys) if key not in cached and key not in refused]
     progress(len(structures) - len(missing))
-    chunks = [missing[i : i + CHUNK] for i in range(0, len(missing), CHUNK)]
+    size, shard = (CHUNK, SHARD) if settings.bands is None else (BAND_CHUNK, BAND_SHARD)
+    chunks = [missing[i : i + size] for i in range(0, len(missing), size)]
     pending: list[tuple[str, Features | str]] = []
     done = len(structures) - len(missing)
     for chunk, results in _run(structures, chunks, settings, workers):
         pending += [(keys[i], result) for i, result in zip(chunk, results, strict=True)]
         done += len(chunk)
         progress(done)
-        if len(pending) >= SHARD:
+        if len(pending) >= shard:
             _store(folder, pending, cached, refused)
             pending = []
     if pending:
@@ -226,7 +250,9 @@ def _run(
             yield chunk, _chunk([structures[i] for i in chunk], settings)
         return
     jobs = (delayed(_chunk)([structures[i] for i in chunk], settings) for chunk in chunks)
-    yield from zip(chunks, Parallel(n_jobs=workers, return_as="generator")(jobs), strict=True)
+    # Matrices are small and there is a process for each core: threads of the linear algebra would only get in the way.
+    with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
+        yield from zip(chunks, Parallel(return_as="generator")(jobs), strict=True)
 
 
 # Where a crystal's arrays are: the table and its row there.
@@ -269,7 +295,9 @@ def _read_cache(folder: Path | None, wanted: set[str]) -> tuple[dict[str, _Place
             bad = zip(shard["refused_keys"], shard["refused_reasons"], strict=True)
             refused |= {key.decode(): str(reason) for key, reason in bad if key.decode() in wanted}
             if hits:
-                table = Features(**{f.name: shard[f.name] for f in fields(Features)})
+                # A table without bands may be older than the reason for it.
+                names = {f.name for f in fields(Features)} & set(shard.files)
+                table = Features(**{"band_reason": np.full(len(keys), ""), **{name: shard[name] for name in names}})
                 cached |= {keys[row]: (table, row) for row in hits}
     return cached, refused
 
