@@ -33,6 +33,14 @@ def get_config() -> ConfigDict:
     crystal.cutoff = 8.0  # Angstrom, radius of the crystal graph
     crystal.neighbors = 16  # nearest periodic images of each atom
 
+    config.tight_binding = tight_binding = ConfigDict()
+    tight_binding.enabled = False  # bands as inputs, about 0.3 s a crystal and core; not shown yet to help the network
+    tight_binding.max_orbitals = 300  # a primitive cell; up to here everything
+    tight_binding.max_cheap_orbitals = 800  # up to here no lines, mesh or spin-orbit coupling; beyond, no bands
+    tight_binding.window = 12.0  # eV about the filling within which spin-orbit coupling is diagonalised
+    tight_binding.near = 0.05  # how far from its ends a line is sampled, as a fraction of it
+    tight_binding.mesh = 3  # divisions of each reciprocal vector; 0: no mesh
+
     config.network = network = ConfigDict()
     network.token = 512  # width of a modality's token and of its fusion
     network.crystal_width = 128  # node states of the crystal encoder; the predecessor's 512 cost 4 times as much

@@ -84,6 +84,12 @@ LIMITS: dict[str, Limit] = {
     "crystal.max_atoms": _whole(1),
     "crystal.cutoff": _POSITIVE,
     "crystal.neighbors": _whole(4),  # a view drops up to a quarter of them
+    "tight_binding.enabled": Limit("True or False", lambda x: isinstance(x, bool)),
+    "tight_binding.max_orbitals": _whole(0),
+    "tight_binding.max_cheap_orbitals": _whole(1),
+    "tight_binding.window": _POSITIVE,
+    "tight_binding.near": _number("above 0 and below 0.5", lambda x: 0 < x < 0.5),
+    "tight_binding.mesh": _whole(0, 16),  # points of the mesh grow with its cube
     "network.token": _whole(1),
     "network.crystal_width": _whole(1),
     "network.crystal_layers": _whole(1),
@@ -211,6 +217,12 @@ def _misfits(config: ConfigDict) -> Iterable[str]:
                 f"config.network.{heads} = {config.network[heads]} must divide "
                 f"config.network.{width} = {config.network[width]}"
             )
+    if config.tight_binding.max_orbitals > config.tight_binding.max_cheap_orbitals:
+        yield (
+            f"config.tight_binding.max_orbitals = {config.tight_binding.max_orbitals} is above "
+            f"config.tight_binding.max_cheap_orbitals = {config.tight_binding.max_cheap_orbitals}: lower the one or "
+            "raise the other"
+        )
     if config.optimizer.min_lr > config.optimizer.max_lr:
         yield (
             f"config.optimizer.min_lr = {config.optimizer.min_lr} is above config.optimizer.max_lr = "

@@ -75,6 +75,8 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
         with watch.measure("featurize"):
             dataset = features_of(config, table)
         write_csv(workdir / "rejected.csv", dict(zip(("input", "reason"), _columns(dataset.rejected), strict=True)))
+        if config.tight_binding.enabled:
+            _report_bands(workdir, dataset)
         if strict and dataset.rejected:
             raise InputError(f"{': '.join(dataset.rejected[0])} (--strict)")
         splits = splits_of_rows(splits, dataset)
@@ -98,6 +100,14 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
         say(console_table(metrics))
         say(f"report: {workdir / 'report.html'}")
         return 0
+
+
+def _report_bands(workdir: Path, dataset: Dataset) -> None:
+    """Writes `without_bands.csv`, every crystal that tight binding left out with the reason, and says how many."""
+    reasons = dataset.features.band_reason
+    out = np.flatnonzero(reasons != "")
+    write_csv(workdir / "without_bands.csv", {"input": dataset.ids[out].tolist(), "reason": reasons[out].tolist()})
+    say(f"{len(dataset) - len(out)} crystals with tight-binding bands, {len(out)} without (without_bands.csv)")
 
 
 def _train_members(

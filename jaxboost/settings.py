@@ -17,6 +17,7 @@ from jaxboost.data.batches import node_budget
 from jaxboost.data.views import View, test_views
 from jaxboost.errors import InputError
 from jaxboost.inference import ScoringSettings
+from jaxboost.modalities.bands import BandSettings
 from jaxboost.modalities.featurize import FeaturizerSettings
 from jaxboost.models import NetworkSettings
 from jaxboost.training.population import TrainingSettings, make_mesh, resolve_axis
@@ -26,8 +27,13 @@ _FREE = {"name", "data.path", "data.cache_dir", "data.workers", "population.chec
 
 
 def featurizer_settings(config: ConfigDict) -> FeaturizerSettings:
-    """Of `config.crystal`."""
-    return FeaturizerSettings(**config.crystal.to_dict())
+    """Of `config.crystal` and, where it is enabled, `config.tight_binding`."""
+    bands = None
+    if config.tight_binding.enabled:
+        fields = config.tight_binding.to_dict()
+        del fields["enabled"]
+        bands = BandSettings(**fields)
+    return FeaturizerSettings(**config.crystal.to_dict(), bands=bands)
 
 
 def network_settings(config: ConfigDict, classes: int) -> NetworkSettings:

@@ -9,6 +9,8 @@ import pytest
 from configs import extreme, quick
 from jaxboost import settings
 from jaxboost.errors import InputError
+from jaxboost.modalities.bands import BandSettings
+from jaxboost.modalities.featurize import FeaturizerSettings
 
 
 @pytest.fixture
@@ -30,6 +32,17 @@ def test_a_checkpoint_of_another_featurizer_or_network_is_told_apart(config):
     config.network.radial = 17
     second = settings.checkpoint_identity(config, ("b", "a"))
     assert {key for key in first if first[key] != second[key]} == {"classes", "featurizer", "network"}
+
+
+def test_bands_are_off_until_enabled(config):
+    off = settings.featurizer_settings(config)
+    assert off == FeaturizerSettings(**config.crystal.to_dict()) and off.bands is None
+    config.tight_binding.mesh = 2
+    assert settings.featurizer_settings(config) == off
+    config.tight_binding.enabled = True
+    assert settings.featurizer_settings(config).bands == BandSettings(mesh=2)
+    config.tight_binding.mesh = 3
+    assert settings.featurizer_settings(config).bands == BandSettings()  # one default, not two
 
 
 @pytest.mark.parametrize(("rows", "batch", "per_call"), [(1000, 32, 8), (1000, 32, 32), (5, 32, 32), (14000, 128, 32)])

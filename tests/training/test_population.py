@@ -11,6 +11,7 @@ import pytest
 
 from jaxboost.data.batches import fit_normalizer, make_materials, node_budget, symmetry_tables
 from jaxboost.errors import InputError
+from jaxboost.modalities.bands import BandSettings
 from jaxboost.modalities.featurize import FeaturizerSettings, concatenate, featurize_one
 from jaxboost.models import Network, NetworkSettings
 from jaxboost.training import has_checkpoint, loop, restore_checkpoint
@@ -197,3 +198,25 @@ def test_how_members_are_laid_out_changes_no_loss(crew, train, alone, other):
         for figure in ("lr", "train_loss", "validation_loss"):
             pairs = [(row[figure], there[figure]) for row, there in zip(rows, expected, strict=True)]
             assert all(a == b or abs(a - b) <= 1e-5 * abs(b) for a, b in pairs), (name, figure, pairs)
+
+
+def test_a_member_none_of_whose_crystals_has_bands_trains_to_finite_numbers(crew, train):
+    members, whole = crew
+    nowhere = FeaturizerSettings(neighbors=6, cutoff=5.0, bands=BandSettings(max_orbitals=0, max_cheap_orbitals=1))
+    pairs = [(m, x) for m in (12, 20) for x in (8, 16, 34, 52)]
+    structures = [prototype(name, pair, 5.0) for name in ("rocksalt", "zincblende") for pair in pairs]
+    features = concatenate([featurize_one(structure, nowhere) for structure in structures])
+    assert (features.band_reason != "").all()
+    rows, labels = np.arange(len(features)), np.repeat([0, 1], len(pairs))
+    normalizer = fit_normalizer(features, rows)
+    assert all(np.isfinite(array).all() for array in normalizer)
+    member = replace(members["kfold_0"], train=rows, validation=rows, normalizer=normalizer)
+    run = train(
+        [member],
+        materials=make_materials(features, np.ones((len(labels), 2), bool), labels),
+        sizes=features.n_orbits,
+    )
+    (state,) = run.restored.values()
+    leaves = [leaf for leaf in jax.tree.leaves(state.tree) if np.issubdtype(np.asarray(leaf).dtype, np.floating)]
+    assert leaves and all(np.isfinite(leaf).all() for leaf in leaves)
+    assert len(run.rows) == EPOCHS and all(np.isfinite(row["train_loss"]) for row in run.rows)
