@@ -13,7 +13,7 @@ from jaxboost.data.dataset import Dataset
 from jaxboost.data.splits import Splits
 from jaxboost.errors import InputError
 from jaxboost.inference import Scorer, TrainedMember, electorates, fit_temperature, uncertainty, vote
-from jaxboost.modalities.featurize import Features
+from jaxboost.modalities.features import Features
 from jaxboost.physics.filling import verdict
 from jaxboost.physics.space_groups import space_group
 from jaxboost.reporting.metrics import score

@@ -10,7 +10,8 @@ from jaxboost.crystal import Structure, make_crystal
 from jaxboost.data.batches import fit_normalizer, gather, make_materials, node_budget, symmetry_tables
 from jaxboost.modalities.bands import BandSettings
 from jaxboost.modalities.crystal_graph import atom_graph, crystal_graph
-from jaxboost.modalities.featurize import Features, FeaturizerSettings, concatenate, featurize_one
+from jaxboost.modalities.features import Features, concatenate
+from jaxboost.modalities.featurize import FeaturizerSettings, featurize_one
 from jaxboost.modalities.kspace_graph import space_group_arrays
 from jaxboost.models import Network, NetworkSettings
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxboost.crystal.elements import ELEMENT_PROPERTIES
 from jaxboost.data.views import View, displaced
-from jaxboost.modalities.featurize import Features
+from jaxboost.modalities.features import Features
 from jaxboost.modalities.kspace_graph import space_group_arrays
 from jaxboost.modalities.scalars import strain_response
 from jaxboost.models.batch import Array, Batch, SymmetryTables

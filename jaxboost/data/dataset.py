@@ -11,7 +11,8 @@ import numpy as np
 from jaxboost.data.batches import Materials, make_materials
 from jaxboost.data.materials import Table
 from jaxboost.errors import InputError
-from jaxboost.modalities.featurize import Features, FeaturizerSettings, featurize
+from jaxboost.modalities.features import Features
+from jaxboost.modalities.featurize import FeaturizerSettings, featurize
 
 # The order of `Features.allowed`.
 RULES = ("trivial", "insulator", "semimetal")

@@ -1,13 +1,11 @@
-"""Many crystals to arrays: in parallel, cached on disk by content and settings, every rejection with its reason."""
+"""Many crystals to arrays: in parallel, cached by content and settings, every rejection with its reason."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +15,16 @@ from jaxboost.crystal import Structure, StructureError, make_crystal
 from jaxboost.modalities.bands import BandSettings, band_arrays, band_identity
 from jaxboost.modalities.crystal_graph import crystal_graph
 from jaxboost.modalities.electrons import electrons, valence_electrons
+from jaxboost.modalities.feature_cache import open_cache, structure_key
+from jaxboost.modalities.features import Features
 from jaxboost.modalities.kspace_graph import crystal_points, space_group_arrays
 from jaxboost.modalities.scalars import scalars
 from jaxboost.modalities.valence_bands import valence_bands
 
 # Raise it whenever the arrays of a crystal change: caches and checkpoints of another version are refused.
 VERSION = 2
-MODALITIES = ("crystal", "kspace", "scalars", "electrons")
 CHUNK = 64  # crystals a worker takes at a time
-SHARD = 2048  # crystals a cache file holds: what an interruption loses
+SHARD = 2048  # crystals a file of the cache holds: what an interruption loses
 # The same with bands, which take a hundred times as long.
 BAND_CHUNK = 16
 BAND_SHARD = 128
@@ -61,71 +60,6 @@ class FeaturizerSettings:
             held["bands"] = band_identity(self.bands)
         text = json.dumps(held, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Features:
-    """Arrays of `n` crystals; the orbits of crystal i are the rows `offset[i]:offset[i + 1]`.
-
-    Attributes:
-      offset: [n + 1] int64.
-      element, site_group, multiplicity: [orbits] int16, int8, int16 (`CrystalGraph`).
-      target, distance: [orbits, K] int16, float32 (Angstrom); targets count from the crystal's first orbit.
-      direction: [orbits, K, 3] float32.
-      points: [n, p, columns] float32, what the crystal puts at each high-symmetry point (`crystal_points`, then
-        those of `valence_bands` and, where they are asked for, of `bands`).
-      lines: [n, p, p, columns] float32, what it puts on the lines between them (`valence_bands`, `bands`).
-      scalars: [n, columns] float32, NaN where unknown.
-      electrons: [n, columns] float32 (`electrons`, the atomic limit of `valence_bands`, `bands`), NaN where unknown.
-      allowed: [n, 3] bool, whether trivial, insulator, semimetal remain possible.
-      mask: [n, 4] bool, which of `MODALITIES` could be computed.
-      space_group: [n] int16.
-      valence_electrons: [n] int32 a primitive cell, -1 where unknown.
-      identity: [n] uint32 from the crystal's content: the seed of what is drawn for it.
-      formula: [n] reduced formula, str.
-      band_reason: [n] str, why a crystal has no tight-binding bands; empty where it has or nobody asked for them.
-    """
-
-    offset: np.ndarray
-    element: np.ndarray
-    site_group: np.ndarray
-    multiplicity: np.ndarray
-    target: np.ndarray
-    distance: np.ndarray
-    direction: np.ndarray
-    points: np.ndarray
-    lines: np.ndarray
-    scalars: np.ndarray
-    electrons: np.ndarray
-    allowed: np.ndarray
-    mask: np.ndarray
-    space_group: np.ndarray
-    valence_electrons: np.ndarray
-    identity: np.ndarray
-    formula: np.ndarray
-    band_reason: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.offset) - 1
-
-    @property
-    def n_orbits(self) -> np.ndarray:
-        """[n] orbits of each crystal."""
-        return np.diff(self.offset)
-
-    def take(self, rows: np.ndarray) -> Features:
-        """The crystals of the given rows, in that order."""
-        size = self.n_orbits[rows]
-        offset = np.concatenate([[0], np.cumsum(size)])
-        start = np.repeat(self.offset[rows] - offset[:-1], size)
-        orbit = np.arange(offset[-1]) + start
-        values = {name: getattr(self, name)[orbit] for name in _RAGGED}
-        values |= {name: getattr(self, name)[rows] for name in _FIXED}
-        return Features(offset=offset, **values)
-
-
-_RAGGED = ("element", "site_group", "multiplicity", "target", "distance", "direction")
-_FIXED = tuple(f.name for f in fields(Features) if f.name not in ("offset", *_RAGGED))
 
 
 def featurize_one(structure: Structure, settings: FeaturizerSettings) -> Features:
@@ -170,13 +104,6 @@ def featurize_one(structure: Structure, settings: FeaturizerSettings) -> Feature
     )
 
 
-def concatenate(parts: Sequence[Features]) -> Features:
-    """One table from several, in order."""
-    sizes = np.concatenate([part.n_orbits for part in parts])
-    values = {name: np.concatenate([getattr(part, name) for part in parts]) for name in (*_RAGGED, *_FIXED)}
-    return Features(offset=np.concatenate([[0], np.cumsum(sizes)]), **values)
-
-
 def featurize(
     structures: Sequence[Structure],
     settings: FeaturizerSettings,
@@ -199,9 +126,8 @@ def featurize(
       (index, reason) of the refused ones.
     """
     keys = [structure_key(structure) for structure in structures]
-    folder = None if cache_dir is None else Path(cache_dir) / settings.digest[:16]
-    cached, refused = _read_cache(folder, set(keys))
-    missing = [i for i, key in enumerate(keys) if key not in cached and key not in refused]
+    cache = open_cache(None if cache_dir is None else Path(cache_dir) / settings.digest[:16], set(keys))
+    missing = [i for i, key in enumerate(keys) if key not in cache]
     progress(len(structures) - len(missing))
     size, shard = (CHUNK, SHARD) if settings.bands is None else (BAND_CHUNK, BAND_SHARD)
     chunks = [missing[i : i + size] for i in range(0, len(missing), size)]
@@ -212,24 +138,16 @@ def featurize(
         done += len(chunk)
         progress(done)
         if len(pending) >= shard:
-            _store(folder, pending, cached, refused)
+            cache.add(pending)
             pending = []
     if pending:
-        _store(folder, pending, cached, refused)
+        cache.add(pending)
 
-    accepted = np.array([i for i, key in enumerate(keys) if key in cached], int)
-    rejected = [(i, refused[key]) for i, key in enumerate(keys) if key in refused]
+    accepted = np.array([i for i, key in enumerate(keys) if key in cache.places], int)
+    rejected = [(i, cache.refused[key]) for i, key in enumerate(keys) if key in cache.refused]
     if not len(accepted):
         return None, accepted, rejected
-    return _gather(cached, [keys[i] for i in accepted]), accepted, rejected
-
-
-def structure_key(structure: Structure) -> str:
-    """SHA-256 of lattice, elements and coordinates as read: what the cache is keyed by."""
-    digest = hashlib.sha256(np.int64(structure.atomic_numbers).tobytes())
-    digest.update(np.float64(structure.lattice).tobytes())
-    digest.update(np.float64(structure.frac_coords).tobytes())
-    return digest.hexdigest()
+    return cache.take([keys[i] for i in accepted]), accepted, rejected
 
 
 def _chunk(structures: list[Structure], settings: FeaturizerSettings) -> list[Features | str]:
@@ -253,60 +171,3 @@ def _run(
     # Matrices are small and there is a process for each core: threads of the linear algebra would only get in the way.
     with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
         yield from zip(chunks, Parallel(return_as="generator")(jobs), strict=True)
-
-
-# Where a crystal's arrays are: the table and its row there.
-_Place = tuple[Features, int]
-
-
-def _store(
-    folder: Path | None,
-    results: list[tuple[str, Features | str]],
-    cached: dict[str, _Place],
-    refused: dict[str, str],
-) -> None:
-    good = {key: result for key, result in results if isinstance(result, Features)}
-    bad = {key: result for key, result in results if isinstance(result, str)}
-    refused |= bad
-    table = concatenate(list(good.values())) if good else None
-    if table is not None:
-        cached |= {key: (table, row) for row, key in enumerate(good)}
-    if folder is None:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    arrays = {} if table is None else {f.name: getattr(table, f.name) for f in fields(Features)}
-    arrays |= {"keys": np.array(list(good), "S64"), "refused_keys": np.array(list(bad), "S64")}
-    arrays["refused_reasons"] = np.array(list(bad.values()), str)
-    name = uuid.uuid4().hex
-    with open(folder / f"{name}.partial", "wb") as file:
-        np.savez(file, **arrays)
-    os.replace(folder / f"{name}.partial", folder / f"{name}.npz")
-
-
-def _read_cache(folder: Path | None, wanted: set[str]) -> tuple[dict[str, _Place], dict[str, str]]:
-    cached: dict[str, _Place] = {}
-    refused: dict[str, str] = {}
-    if folder is None or not folder.is_dir():
-        return cached, refused
-    for path in sorted(folder.glob("*.npz")):
-        with np.load(path, allow_pickle=False) as shard:
-            keys = [key.decode() for key in shard["keys"]]
-            hits = [row for row, key in enumerate(keys) if key in wanted]
-            bad = zip(shard["refused_keys"], shard["refused_reasons"], strict=True)
-            refused |= {key.decode(): str(reason) for key, reason in bad if key.decode() in wanted}
-            if hits:
-                # A table without bands may be older than the reason for it.
-                names = {f.name for f in fields(Features)} & set(shard.files)
-                table = Features(**{"band_reason": np.full(len(keys), ""), **{name: shard[name] for name in names}})
-                cached |= {keys[row]: (table, row) for row in hits}
-    return cached, refused
-
-
-def _gather(cached: dict[str, _Place], keys: list[str]) -> Features:
-    tables = {id(table): table for table, _ in (cached[key] for key in keys)}
-    start, total = {}, 0
-    for name, table in tables.items():
-        start[name] = total
-        total += len(table)
-    rows = np.array([start[id(table)] + row for table, row in (cached[key] for key in keys)])
-    return concatenate(list(tables.values())).take(rows)

@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from jaxboost.data.batches import fit_normalizer
 from jaxboost.data.splits import Splits
-from jaxboost.modalities.featurize import MODALITIES, Features
+from jaxboost.modalities.features import MODALITIES, Features
 from jaxboost.training.member import Hyperparameters, Member
 from jaxboost.training.schedule import cycles_to_fill
 

@@ -11,7 +11,8 @@ import pytest
 from jaxboost.crystal import make_crystal
 from jaxboost.modalities.band_rows import BAND_COLUMNS, BAND_LINE_COLUMNS, BAND_POINT_COLUMNS
 from jaxboost.modalities.bands import ELECTRON_COLUMNS, BandSettings, band_features
-from jaxboost.modalities.featurize import VERSION, Features, FeaturizerSettings, featurize, featurize_one
+from jaxboost.modalities.features import Features
+from jaxboost.modalities.featurize import VERSION, FeaturizerSettings, featurize, featurize_one
 from jaxboost.modalities.valence_bands import joined_points
 from jaxboost.physics.space_groups import space_group
 from jaxboost.physics.tight_binding_elements import published_parameters

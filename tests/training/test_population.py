@@ -12,7 +12,8 @@ import pytest
 from jaxboost.data.batches import fit_normalizer, make_materials, node_budget, symmetry_tables
 from jaxboost.errors import InputError
 from jaxboost.modalities.bands import BandSettings
-from jaxboost.modalities.featurize import FeaturizerSettings, concatenate, featurize_one
+from jaxboost.modalities.features import concatenate
+from jaxboost.modalities.featurize import FeaturizerSettings, featurize_one
 from jaxboost.models import Network, NetworkSettings
 from jaxboost.training import has_checkpoint, loop, restore_checkpoint
 from jaxboost.training.loop import Workshop, is_finished, train_population
