@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
+from threadpoolctl import threadpool_limits
 
 from jaxboost.crystal import Structure, StructureError, make_crystal
 from jaxboost.modalities.bands import BandSettings, band_arrays, band_identity
@@ -163,11 +164,13 @@ def _chunk(structures: list[Structure], settings: FeaturizerSettings) -> list[Fe
 def _run(
     structures: Sequence[Structure], chunks: list[list[int]], settings: FeaturizerSettings, workers: int
 ) -> Iterator[tuple[list[int], list[Features | str]]]:
+    # Matrices are small and other processes use the cores: threads of the linear algebra would only get in the way.
     if workers == 1 or len(chunks) < 2:
         for chunk in chunks:
-            yield chunk, _chunk([structures[i] for i in chunk], settings)
+            with threadpool_limits(1):
+                results = _chunk([structures[i] for i in chunk], settings)
+            yield chunk, results
         return
     jobs = (delayed(_chunk)([structures[i] for i in chunk], settings) for chunk in chunks)
-    # Matrices are small and there is a process for each core: threads of the linear algebra would only get in the way.
     with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
         yield from zip(chunks, Parallel(return_as="generator")(jobs), strict=True)

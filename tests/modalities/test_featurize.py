@@ -7,6 +7,7 @@ from dataclasses import asdict, fields, replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from jaxboost.crystal import make_crystal
 from jaxboost.modalities.band_rows import BAND_COLUMNS, BAND_LINE_COLUMNS, BAND_POINT_COLUMNS
@@ -126,3 +127,17 @@ def test_a_cache_from_before_there_were_bands_is_read(tmp_path, monkeypatch):
     again, _, _ = featurize([SALT], OFF, cache_dir=tmp_path)
     np.testing.assert_array_equal(again.points, first.points)
     assert again.band_reason.tolist() == [""]
+
+
+def test_one_process_has_one_thread_of_linear_algebra_and_gives_the_others_back(monkeypatch):
+    def threads():
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    if not threads():
+        pytest.skip("the threads of this linear algebra cannot be seen")
+    seen = []
+    monkeypatch.setattr(MODULE, "CHUNK", 1)
+    monkeypatch.setattr(MODULE, "featurize_one", lambda *given: seen.append(threads()) or featurize_one(*given))
+    with threadpool_limits(2):
+        featurize([SALT, prototype("rocksalt", (20, 8), 4.8)], OFF, progress=lambda done: seen.append(threads()))
+    assert seen == [{2}, {1}, {2}, {1}, {2}]
