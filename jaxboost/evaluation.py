@@ -110,6 +110,7 @@ def evaluate(
     average: str,
     super_members: str,
     ballot: Ballot | None = None,
+    with_bands: bool = False,
 ) -> Evaluation:
     """Scores every row that a member may score, once.
 
@@ -120,6 +121,7 @@ def evaluate(
       groupings: name -> {class: group}.
       average: 'logits' or 'probabilities'; super_members: 'all' or 'best'.
       ballot: for another table (no fold, no vote rows): the one that the run held.
+      with_bands: tight binding was asked for, so predictions say where it left a crystal out, and why.
 
     Raises:
       InputError: no member is left to vote.
@@ -162,7 +164,7 @@ def evaluate(
     metrics["test"] = {c: scores(on_test_rows[c], test_rows, names) for c, names in ballot.voters.items()}
     metrics["best"] = ballot.best
     forecasts.insert(0, ("test", test_rows, on_test_rows[ballot.best]))
-    predictions = _predictions(forecasts, dataset)
+    predictions = _predictions(forecasts, dataset, with_bands)
     return Evaluation(metrics, predictions, ballot, on_test_rows[ballot.best], labels[test_rows])
 
 
@@ -189,7 +191,9 @@ def _cross_validation(by_fold: Mapping[str, dict[str, Any]], found: Mapping[str,
     }
 
 
-def _predictions(forecasts: list[tuple[str, np.ndarray, Forecast]], dataset: Dataset) -> dict[str, Any]:
+def _predictions(
+    forecasts: list[tuple[str, np.ndarray, Forecast]], dataset: Dataset, with_bands: bool
+) -> dict[str, Any]:
     """The columns of `predictions.csv` from (split, rows, their forecast)."""
     where = np.concatenate([rows for _, rows, _ in forecasts])
     forecast = _joined([one for _, _, one in forecasts])
@@ -200,6 +204,7 @@ def _predictions(forecasts: list[tuple[str, np.ndarray, Forecast]], dataset: Dat
         **{f"p_{name}": forecast.probabilities[:, i] for i, name in enumerate(dataset.classes)},
         "uncertainty": forecast.uncertainty,
         "rule": rules_of(dataset.features, where),
+        **({"without_bands": dataset.features.band_reason[where]} if with_bands else {}),
     }
 
 

@@ -175,6 +175,7 @@ def evaluate_run(
         average=config.vote.average,
         super_members=config.vote.members,
         ballot=None if ballot is None else present(ballot, {member.name for member in members}),
+        with_bands=config.tight_binding.enabled,
     )
     return evaluation, notes
 

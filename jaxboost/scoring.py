@@ -126,6 +126,7 @@ def predict(
         sha256="",
     )
     predicted: dict[int, tuple] = {}
+    without_bands: dict[int, str] = {}
     try:
         dataset = features_of(config, table)
     except NothingUsable as nothing:
@@ -141,9 +142,13 @@ def predict(
         scored = {m.name: result for m, result in zip(members, results, strict=True)}
         forecast = cast_votes(scored, present(vote.ballot, scored), vote.ballot.best)
         predicted = dict(zip(usable, _predicted_values(dataset, forecast), strict=True))
+        without_bands = dict(zip(usable, dataset.features.band_reason.tolist(), strict=True))
     _refuse_if(strict, found, reasons)
     path = output or workdir / "predicted" / time.strftime("%Y-%m-%dT%H-%M-%S.csv")
-    write_csv(path, _prediction_columns([name for name, _ in found], reasons, predicted, vote.classes))
+    columns = _prediction_columns([name for name, _ in found], reasons, predicted, vote.classes)
+    if config.tight_binding.enabled:
+        columns["without_bands"] = [without_bands.get(row, "") for row in range(len(found))]
+    write_csv(path, columns)
     say(f"{len(found)} inputs, {len(reasons)} rejected: {path}")
     return 0
 

@@ -64,7 +64,11 @@ def dataset(labels=LABELS) -> Dataset:
         formulas=np.array([f"F{i}" for i in range(n)]),
         labels=labels,
         classes=("a", "b"),
-        features=SimpleNamespace(valence_electrons=np.full(n, 8), space_group=np.full(n, 225)),
+        features=SimpleNamespace(
+            valence_electrons=np.full(n, 8),
+            space_group=np.full(n, 225),
+            band_reason=np.array([f"reason {i}" if i % 2 else "" for i in range(n)]),
+        ),
         kept=np.arange(n),
         rejected=(),
         source="made by hand",
@@ -152,6 +156,13 @@ def test_a_row_of_predictions_belongs_to_its_material(result):
         assert columns["uncertainty"][at] == pytest.approx(-(p * np.log(p)).sum())
     assert (result.labels == LABELS[9:]).all()
     assert (result.forecast.probabilities.argmax(1) != result.labels).all()
+
+
+def test_with_bands_each_row_says_why_its_crystal_has_none():
+    columns = run(with_bands=True)[0].predictions
+    assert list(columns)[-1] == "without_bands"
+    reasons = dict(zip(columns["material_id"], columns["without_bands"], strict=True))
+    assert reasons == {f"id{i}": f"reason {i}" if i % 2 else "" for i in ROWS}
 
 
 def test_a_member_that_is_not_there_is_left_out():

@@ -1,0 +1,89 @@
+"""What the user is told of crystals without bands, by a run whose member knows nothing: no training, no program."""
+
+import csv
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from configs import quick
+from jaxboost import finished_run, scoring
+from jaxboost.evaluation import Ballot
+from jaxboost.finished_run import Restored, RunVote
+from jaxboost.inference import TrainedMember
+from tests.crystals import prototype, write_parquet
+
+CLASSES = ("a", "b")
+STRUCTURES = {
+    "close": prototype("rocksalt", (11, 17), 0.5),
+    "americium": prototype("cscl", (95, 13), 3.4),
+    "salt": prototype("rocksalt", (12, 8), 4.21),
+}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A finished run of one member, with a table of `STRUCTURES`; its config's tight binding is enabled."""
+    config = quick.get_config()
+    config.data.cache_dir = str(tmp_path / "cache")
+    config.data.label_column = "kind"
+    config.data.workers = 1
+    with config.unlocked():
+        config.data.groupings = {}
+    config.tight_binding.enabled = True
+    config.tight_binding.mesh = 0
+    ballot = Ballot("logits", "", {"full": ["full"]}, {"full": 1.0}, "full")
+    monkeypatch.setattr(scoring.of, "compilation_cache", lambda config: None)
+    monkeypatch.setattr(scoring, "config_of", lambda workdir: config)
+    monkeypatch.setattr(scoring, "vote_of", lambda workdir: RunVote(ballot, CLASSES, frozenset()))
+    for module in (scoring, finished_run):
+        monkeypatch.setattr(module, "restore_members", _one_member)
+        monkeypatch.setattr(module, "scorer_of", lambda *_: _no_idea)
+    table = write_parquet(tmp_path / "table.parquet", STRUCTURES.items(), {"kind": ["a", "b", "a"]})
+    return SimpleNamespace(config=config, folder=tmp_path, table=str(table))
+
+
+def _one_member(*_):
+    return Restored([TrainedMember("full", None, None, np.ones(4, bool))], {"full": {}}, [])
+
+
+def _no_idea(members, rows):
+    return [(np.zeros((len(where), len(CLASSES))), np.full((len(where), 4), 0.25)) for where in rows]
+
+
+def _predicted(run) -> dict[str, dict[str, str]]:
+    output = run.folder / "predicted.csv"
+    scoring.predict(run.folder, [run.table], output)
+    with output.open(newline="") as file:
+        return {row["input"]: row for row in csv.DictReader(file)}
+
+
+def test_a_prediction_without_bands_says_why(run):
+    rows = _predicted(run)
+    assert list(rows) == list(STRUCTURES)
+    assert {name: row["status"] for name, row in rows.items()} == {"close": "rejected", "americium": "ok", "salt": "ok"}
+    assert "atomic number 95" in rows["americium"]["without_bands"]
+    assert rows["salt"]["without_bands"] == rows["close"]["without_bands"] == ""
+    assert rows["americium"]["reason"] == "" and rows["close"]["reason"] != ""
+
+
+def test_nobody_is_told_of_bands_that_were_not_asked_for(run):
+    run.config.tight_binding.enabled = False
+    assert "without_bands" not in _predicted(run)["salt"]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_another_table_is_scored_with_the_reasons(run, monkeypatch, enabled):
+    run.config.tight_binding.enabled = enabled
+    written = {}
+
+    def keep(folder, metrics, evaluation, *_):
+        written.update(evaluation.predictions)
+
+    monkeypatch.setattr(scoring, "write_results", keep)
+    monkeypatch.setattr(scoring, "console_table", lambda metrics: "")
+    scoring.score_run(run.folder, [run.table])
+    assert list(written["material_id"]) == ["americium", "salt"]
+    assert ("without_bands" in written) == enabled
+    if enabled:
+        assert "atomic number 95" in written["without_bands"][0] and written["without_bands"][1] == ""
