@@ -89,17 +89,17 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def core_hours(rows: np.ndarray, times: list[np.ndarray]) -> tuple[float, float]:
-    """For a whole table, with the standard error of what was drawn.
+    """For a whole table, with the standard error of what was drawn: NaN where one crystal stands for several rows.
 
     Args:
       rows: [size] of the table.
       times: [drawn] seconds a crystal, of each size; empty where there is no row.
     """
     total = sum(n * own.mean() for n, own in zip(rows, times, strict=True) if n)
-    # Where all are drawn nothing is left to chance; one crystal says nothing of the spread.
-    variance = sum(
-        n * (n - len(own)) * own.var(ddof=1) / len(own) for n, own in zip(rows, times, strict=True) if len(own) > 1
-    )
+    variance = 0.0
+    for n, own in zip(rows, times, strict=True):
+        if len(own) < n:  # where all are drawn nothing is left to chance
+            variance += n * (n - len(own)) * own.var(ddof=1) / len(own) if len(own) > 1 else np.nan
     return float(total) / 3600, float(variance) ** 0.5 / 3600
 
 

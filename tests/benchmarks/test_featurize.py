@@ -33,6 +33,7 @@ def test_the_estimate_weighs_each_size_by_its_rows_and_its_spread():
     assert hours == pytest.approx(10 * 2 + 5 + 16)
     # Of the first size 2 of 10 are drawn, with a variance of 2; of the others every one.
     assert error == pytest.approx((10 * 8 * 2 / 2) ** 0.5)
+    assert np.isnan(benchmark.core_hours(np.array([2]), [np.array([hour])])[1])
 
 
 def test_levels_are_timed_at_the_padded_size(monkeypatch):
