@@ -32,7 +32,7 @@ BAND_POINT_COLUMNS = (
 )
 """Columns of a point. eV; levels relative to the middle of the gap there, `centre` to the Fermi level."""
 
-BAND_LINE_COLUMNS = ("gap_start", "gap_middle", "gap_end", "crossing")
+BAND_LINE_COLUMNS = ("gap_start", "gap_middle", "gap_end", "crossing", "switching_gap")
 """Columns of a line; NaN where not computed."""
 
 _GAP_ORDERS = 4
@@ -66,6 +66,10 @@ BAND_COLUMNS = (
     "crossings",
     "crossing_share",
     "nodal_lines",
+    "crossing_gap",
+    "uncrossing_gap",
+    "degenerating_gap",
+    "lifting_gap",
     "valence_width",
     "conduction_width",
     "occupied_width",
@@ -80,6 +84,8 @@ BAND_COLUMNS = (
     "parity_imbalance_range",
     "spinless_parity_imbalance_range",
     "inverting_gap",
+    "strong_inverting_gap",
+    "other_inverting_gap",
     "keeping_gap",
     "z2",
     "z4",
@@ -138,7 +144,7 @@ def point_row(point: PointBands, n: int, fermi: float) -> np.ndarray:
 def line_row(line: LineBands, n: int) -> np.ndarray:
     """`[len(BAND_LINE_COLUMNS)]`; n is the number of electrons."""
     gaps = line.levels[:, n] - line.levels[:, n - 1]
-    return np.array([*gaps, np.nan if line.crossing is None else float(line.crossing)])
+    return np.array([*gaps, np.nan if line.crossing is None else float(line.crossing), line.switching_gap])
 
 
 def crystal_row(
@@ -189,6 +195,7 @@ def _gaps(bands: BandStructure, point_rows: np.ndarray, line_rows: np.ndarray) -
     point = dict(zip(BAND_POINT_COLUMNS, point_rows.T.astype(float), strict=True))
     done = np.isfinite(point["gap"])
     gaps, spinless = point["gap"][done], point["spinless_gap"][done]
+    sizes = point["valence_multiplicity"][done], point["conduction_multiplicity"][done]
     is_trim = np.array([k.is_trim for k in space_group(bands.space_group_number).kpoints])[done]
     lines = line_rows[:, :3].astype(float)
     line_gaps = lines[np.isfinite(lines)]
@@ -211,19 +218,52 @@ def _gaps(bands: BandStructure, point_rows: np.ndarray, line_rows: np.ndarray) -
     }
     for name, some in (("point", np.sort(gaps)), ("trim", np.sort(gaps[is_trim]))):
         values |= {f"{name}_gap_{i}": float(some[min(i, len(some) - 1)]) for i in range(_GAP_ORDERS)}
-    crossings = line_rows[:, 3]
+    crossings, switching = line_rows[:, 3], line_rows[:, 4].astype(float)
     tested = np.isfinite(crossings)
     nodal = float(sum(is_nodal(line, n) for line in bands.lines))
     values |= {
         "crossings": float(crossings[tested].sum()) if len(bands.lines) else np.nan,
         "crossing_share": float(crossings[tested].mean()) if tested.any() else np.nan,
         "nodal_lines": nodal if len(bands.lines) else np.nan,
+        # How far the bands are from another class: one crossing more makes one, all have to go for none.
+        "crossing_gap": _smallest(switching[crossings == 0]),
+        "uncrossing_gap": float(switching[crossings == 1].max()) if (crossings == 1).any() else np.nan,
+        "degenerating_gap": _smallest(gaps[(gaps > DEGENERATE) & (sizes[0] != sizes[1])]),
+        "lifting_gap": _lifting([p.levels for p in bands.points if p is not None], n),
     }
     return values
 
 
 def _direct(levels: np.ndarray, n: int) -> float:
     return float((levels[:, n] - levels[:, n - 1]).min(initial=np.inf))
+
+
+def _smallest(gaps: np.ndarray) -> float:
+    return float(np.nanmin(gaps)) if np.isfinite(gaps).any() else np.nan
+
+
+def _lifting(levels: list[np.ndarray], n: int) -> float:
+    """The largest of the distances of `lifting_distance` over the points where the filling cuts a level.
+
+    NaN where it cuts none, or one that no neighbour would free.
+    """
+    cut = [lifting_distance(here, n) for here in levels if here[n] - here[n - 1] < DEGENERATE]
+    return max(cut) if cut and np.isfinite(cut).all() else np.nan
+
+
+def lifting_distance(levels: np.ndarray, n: int) -> float:
+    """From a level that the filling cuts to the nearest one that, on its other side, would leave it uncut.
+
+    That is one above with as many states as are filled, or one below with as many as are empty; infinite without.
+    """
+    cut = np.flatnonzero(np.abs(levels - levels[n]) < DEGENERATE)
+    first, last = int(cut[0]), int(cut[-1])
+    filled, found = n - first, np.inf
+    if first > 0 and (np.abs(levels - levels[first - 1]) < DEGENERATE).sum() == len(cut) - filled:
+        found = min(found, float(levels[first] - levels[first - 1]))
+    if last + 1 < len(levels) and (np.abs(levels - levels[last + 1]) < DEGENERATE).sum() == filled:
+        found = min(found, float(levels[last + 1] - levels[last]))
+    return found
 
 
 def _shapes(bands: BandStructure, fermi: float) -> dict[str, float]:
@@ -254,10 +294,14 @@ def _parities(bands: BandStructure, point: dict[str, np.ndarray], stars: np.ndar
     values["parity_imbalance_mean"] = mean
     for name, some in (("", imbalance[known]), ("spinless_", spinless[np.isfinite(spinless)])):
         values[f"{name}parity_imbalance_range"] = float(np.ptp(some)) if len(some) else np.nan
-    # The smallest gap at a TRIM whose closing would change the product of parities, and the smallest that would not.
+    # The smallest gap at a TRIM whose closing would change the product of parities, and the smallest that would not. An
+    # odd number of equivalent TRIM changes the strong index, an even one the others alone.
+    inverting = point["edge_parity"] < -_MIXED
     for name, wanted in (
-        ("inverting_gap", point["edge_parity"] < -_MIXED),
+        ("inverting_gap", inverting),
         ("keeping_gap", point["edge_parity"] > _MIXED),
+        ("strong_inverting_gap", inverting & (stars % 2 == 1)),
+        ("other_inverting_gap", inverting & (stars % 2 == 0)),
     ):
         values[name] = float(point["gap"][wanted].min()) if wanted.any() else np.nan
     for name, indices in (("", bands.indices), ("spinless_", bands.spinless_indices)):

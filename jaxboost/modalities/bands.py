@@ -26,10 +26,10 @@ from jaxboost.modalities.valence_bands import joined_points
 from jaxboost.physics.band_structure import PathSettings, band_structure
 from jaxboost.physics.space_groups import space_group
 from jaxboost.physics.tight_binding import occupied_orbitals
-from jaxboost.physics.tight_binding_elements import Parameters, check_elements, published_parameters
+from jaxboost.physics.tight_binding_elements import PARAMETER_SETS, Parameters, check_elements
 
 # Raise it whenever the columns change: only caches and checkpoints that hold bands are refused then.
-VERSION = 1
+VERSION = 2
 # A crystal without bands gets the mean of every column, so one more tells it from an average one.
 ELECTRON_COLUMNS = ("bands_known", *BAND_COLUMNS)
 
@@ -44,6 +44,7 @@ class BandSettings:
       window: eV about the filling within which spin-orbit coupling is diagonalised.
       near: how far from its ends a line is sampled, as a fraction of it.
       mesh: divisions of each reciprocal vector.
+      parameters: a name in `tight_binding_elements.PARAMETER_SETS`.
     """
 
     max_orbitals: int = 300
@@ -51,6 +52,7 @@ class BandSettings:
     window: float = 12.0
     near: float = 0.05
     mesh: int = 3
+    parameters: str = "published"
 
 
 @dataclass(frozen=True)
@@ -108,14 +110,14 @@ def path_settings(crystal: Crystal, settings: BandSettings) -> PathSettings:
 
 
 def band_arrays(crystal: Crystal, settings: BandSettings) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
-    """The features of one crystal, as they stand behind the columns of `valence_bands`, by the published figures.
+    """The features of one crystal, as they stand behind the columns of `valence_bands`.
 
     Returns:
       [points, len(BAND_POINT_COLUMNS)]; [points, points, len(BAND_LINE_COLUMNS)], symmetric, for each joined pair the
       line that stands for it there (`joined_points`), zero where there is none; [len(ELECTRON_COLUMNS)]; why there
       are none, empty where they are. All float32, NaN where not computed.
     """
-    found = band_features(crystal, published_parameters(), settings)
+    found = band_features(crystal, PARAMETER_SETS[settings.parameters](), settings)
     p = len(found.points)
     lines = np.zeros((p, p, len(BAND_LINE_COLUMNS)), np.float32)
     for i, j, line in joined_points(crystal.space_group_number):
@@ -126,5 +128,6 @@ def band_arrays(crystal: Crystal, settings: BandSettings) -> tuple[np.ndarray, n
 
 def band_identity(settings: BandSettings) -> dict[str, Any]:
     """What the band features depend on besides the crystal: version, settings, and the figures of the elements."""
-    figures = hashlib.sha256(b"".join(np.float64(array).tobytes() for array in published_parameters()))
-    return {"version": VERSION, "parameters": figures.hexdigest(), **asdict(settings)}
+    parameters = PARAMETER_SETS[settings.parameters]()
+    figures = hashlib.sha256(b"".join(np.float64(array).tobytes() for array in parameters))
+    return {"version": VERSION, **asdict(settings), "parameters": figures.hexdigest()}

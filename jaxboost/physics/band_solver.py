@@ -6,8 +6,13 @@ import numpy as np
 
 from jaxboost.crystal import Crystal
 from jaxboost.physics.band_states import SpinorStates, States, add_spin_orbit, solve
-from jaxboost.physics.indices import has_crossing, odd_states
-from jaxboost.physics.orbital_symmetry import OrbitalSymmetry, occupied_characters, orbital_symmetry
+from jaxboost.physics.indices import odd_states, same_representation
+from jaxboost.physics.orbital_symmetry import (
+    OrbitalSymmetry,
+    level_characters,
+    occupied_characters,
+    orbital_symmetry,
+)
 from jaxboost.physics.orbitals import SHELL_OF_ORBITAL
 from jaxboost.physics.tight_binding import Model
 from jaxboost.physics.tight_binding_elements import electronegativities
@@ -55,10 +60,13 @@ class LineBands:
       levels: `[3, 2m]` eV near its start, in the middle, near its end; NaN where not computed: symmetry can force a
         crossing only on lines with compatibility relations, so those are seen at both ends and others in the middle.
       crossing: whether the occupied representations at both ends differ; None where not tested.
+      switching_gap: eV, the smallest gap near an end at which the two bands would have to change places for `crossing`
+        to become what it is not; NaN where that would do nothing at either end, or was not tested.
     """
 
     levels: np.ndarray
     crossing: bool | None
+    switching_gap: float = np.nan
 
 
 class BandSolver:
@@ -163,17 +171,51 @@ class BandSolver:
             result.append((self.characters @ share, mean_parity))
         return result
 
-    def on_line(self, ends: np.ndarray, states: list[States]) -> tuple[list[np.ndarray], bool | None]:
-        """Levels near both ends of a line, and whether the occupied representations differ."""
+    def on_line(self, ends: np.ndarray, states: list[States]) -> tuple[list[np.ndarray], bool | None, float]:
+        """Levels near both ends of a line, whether the occupied representations differ, and `switching_gap`."""
         electrons = self.model.electrons
         operations = self.symmetry.little_group(*ends)
-        characters, levels = [], []
+        translations = self.symmetry.translations[operations]
+        characters, swaps, gaps, levels = [], [], [], []
         for kpoint, here in zip(ends, states, strict=True):
             spinors = self.spinors(here, vectors=True)
             levels.append(self.levels(here, spinors))
-            if levels[-1][electrons] - levels[-1][electrons - 1] > DEGENERATE:
-                characters.append(occupied_characters(self.symmetry, operations, kpoint, self.model, here, spinors))
+            gap = levels[-1][electrons] - levels[-1][electrons - 1]
+            if gap > DEGENERATE:
+                phase = np.exp(2j * np.pi * (translations @ kpoint))
+                at = (self.symmetry, operations, kpoint, self.model, here, spinors)
+                characters.append(occupied_characters(*at) * phase)
+                swaps.append(self._swap(operations, kpoint, here, spinors, levels[-1]) * phase)
+                gaps.append(gap)
         if len(characters) < 2:
-            return levels, None
-        translations = self.symmetry.translations[operations]
-        return levels, has_crossing(characters[0], characters[1], (ends[0], ends[1]), translations)
+            return levels, None, np.nan
+        crossing = not same_representation(*characters)
+        switching = [np.inf]
+        for own, swap, gap, other in zip(characters, swaps, gaps, characters[::-1], strict=True):
+            if np.isfinite(swap).all() and same_representation(own + swap, other) == crossing:
+                switching.append(gap)
+        return levels, crossing, min(switching) if len(switching) > 1 else np.nan
+
+    def _swap(
+        self,
+        operations: list[int],
+        kpoint: np.ndarray,
+        states: States,
+        spinors: SpinorStates | None,
+        levels: np.ndarray,
+    ) -> np.ndarray:
+        """`[operation]` by how much the occupied characters would change if the two levels at the gap changed places.
+
+        NaN where that is unknown: one has more states than the other, so the filling would cut it, or a part of them
+        lies outside the window.
+        """
+        electrons = self.model.electrons
+        edges = [np.flatnonzero(np.abs(levels - levels[edge]) < DEGENERATE) for edge in (electrons - 1, electrons)]
+        unknown = np.full(len(operations), np.nan, complex)
+        if spinors is None or len(edges[0]) != len(edges[1]):
+            return unknown
+        chosen = [edge - 2 * spinors.start for edge in edges]
+        if chosen[0][0] < 0 or chosen[1][-1] >= len(spinors.energies):
+            return unknown
+        at = (self.symmetry, operations, kpoint, self.model, states, spinors)
+        return level_characters(*at, chosen[1]) - level_characters(*at, chosen[0])

@@ -110,12 +110,14 @@ def _lines(crystal: Crystal, solver: BandSolver, settings: PathSettings) -> tupl
     result, row = [], 0
     for fraction in fractions:
         levels = np.full((3, 2 * solver.model.n_orbitals), np.nan)
-        crossing = None
+        crossing, switching = None, np.nan
         if len(fraction) == 2:
-            (levels[0], levels[2]), crossing = solver.on_line(np.array(sampled[row : row + 2]), states[row : row + 2])
+            (levels[0], levels[2]), crossing, switching = solver.on_line(
+                np.array(sampled[row : row + 2]), states[row : row + 2]
+            )
         else:
             levels[1] = solver.levels(states[row], solver.spinors(states[row], vectors=False))
-        result.append(LineBands(levels, crossing))
+        result.append(LineBands(levels, crossing, switching))
         row += len(fraction)
     return tuple(result)
 

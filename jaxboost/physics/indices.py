@@ -139,4 +139,9 @@ def has_crossing(
       translations: `[g, 3]` of those operations.
     """
     phases = [np.exp(2j * np.pi * (translations @ kpoint)) for kpoint in kpoints]
-    return bool(np.abs(start * phases[0] - end * phases[1]).max(initial=0.0) > _SAME_CHARACTER)
+    return not same_representation(start * phases[0], end * phases[1])
+
+
+def same_representation(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two sets of characters `[g]`, free of the phases of k, are of one representation."""
+    return bool(np.abs(one - other).max(initial=0.0) <= _SAME_CHARACTER)

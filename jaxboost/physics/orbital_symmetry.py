@@ -128,3 +128,33 @@ def occupied_characters(
         # sum over spins s, t of spin[s, t] Tr(among density[t, s])
         characters[row] = core * np.trace(spin) + np.einsum("st,ab,tbsa->", spin, among, density, optimize=True)
     return characters
+
+
+def level_characters(
+    symmetry: OrbitalSymmetry,
+    operations: Sequence[int],
+    kpoint: np.ndarray,
+    model: Model,
+    states: States,
+    spinors: SpinorStates,
+    chosen: np.ndarray,
+) -> np.ndarray:
+    """Traces of operations over one level with spin-orbit coupling, phases as in `occupied_characters`.
+
+    Args:
+      symmetry, operations, kpoint, model, states: as there.
+      spinors: with vectors.
+      chosen: indices among the states of the window; all states of the level, or the traces mean nothing.
+
+    Returns:
+      `[operation]` complex.
+    """
+    assert spinors.vectors is not None
+    window = slice(spinors.start, spinors.stop)
+    up_down = spinors.vectors[:, chosen].reshape(2, spinors.stop - spinors.start, -1)
+    coefficients, dual = states.coefficients[:, window] @ up_down, states.dual[:, window] @ up_down
+    characters = np.zeros(len(operations), complex)
+    for row, operation in enumerate(operations):
+        images = symmetry.matrix(operation, kpoint, model) @ coefficients
+        characters[row] = (symmetry.spin[operation][:, :, None, None] * dual.conj()[:, None] * images[None]).sum()
+    return characters

@@ -132,14 +132,14 @@ def bond_overlaps(parameters: Parameters, bonds: Bonds, xp: ModuleType = np) -> 
 def pair_factors(parameters: Parameters, atomic_numbers: Any, xp: ModuleType = np) -> Any:
     """`[n, 9, n, 9]` eV: what an overlap is multiplied by to give the matrix element of H."""
     level = xp.asarray(parameters.level)[atomic_numbers][:, SHELL_OF_ORBITAL].reshape(-1)
+    strength = xp.asarray(parameters.strength)[atomic_numbers][:, SHELL_OF_ORBITAL].reshape(-1)
     shell = np.tile(SHELL_OF_ORBITAL, len(atomic_numbers))
     atom = np.repeat(np.arange(len(atomic_numbers)), 9)
-    factor = xp.asarray(parameters.element_factor)[atomic_numbers]
     chi = xp.asarray(electronegativities())[atomic_numbers]
-    atoms = (factor[:, None] + factor) / 2 * (1 - parameters.ionicity * (chi[:, None] - chi) ** 2)
-    mean = (level[:, None] + level) / 2
+    polar = (1 - parameters.ionicity * (chi[:, None] - chi) ** 2)[atom[:, None], atom]
+    mean, strength = (level[:, None] + level) / 2, (strength[:, None] + strength) / 2
     wolfsberg = xp.asarray(parameters.shell_factor)[shell[:, None], shell]
-    return (mean * wolfsberg * atoms[atom[:, None], atom]).reshape(len(atomic_numbers), 9, len(atomic_numbers), 9)
+    return (mean * wolfsberg * strength * polar).reshape(len(atomic_numbers), 9, len(atomic_numbers), 9)
 
 
 def occupied_orbitals(atomic_numbers: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ of the p block count as core, as in GFN1: they lie 8 eV and more below the filli
 """
 
 import csv
+import json
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -40,7 +41,7 @@ class Parameters(NamedTuple):
       exponent: `[104, 3]` 1/bohr; 1 where there is no shell.
       spin_orbit: `[104, 3]` eV, xi in `xi L.S`.
       shell_factor: `[3, 3]` symmetric, the Wolfsberg-Helmholz factor of a pair of shells.
-      element_factor: `[104]`; the factor of a pair of atoms is the mean of theirs.
+      strength: `[104, 3]`, by shell too; the factor of a pair of shells is times the mean of theirs.
       ionicity: factor `1 - ionicity * (difference of Pauling's electronegativities)^2`.
     """
 
@@ -48,8 +49,11 @@ class Parameters(NamedTuple):
     exponent: Any
     spin_orbit: Any
     shell_factor: Any
-    element_factor: Any
+    strength: Any
     ionicity: Any
+
+
+_BY_SHELL = ("level", "exponent", "spin_orbit", "strength")
 
 
 class _Table(NamedTuple):
@@ -71,17 +75,70 @@ def _table() -> _Table:
         spin_orbit[z, shell] = float(row["xi_ev"] or 0)
     # GFN1's factors: 1.85 (s), 2.25 (p), 2.0 (d), the mean for mixed pairs but s-p; d metals bind 10 or 20% stronger.
     shell_factor = np.array([[1.85, 2.08, 1.925], [2.08, 2.25, 2.125], [1.925, 2.125, 2.0]])
-    element_factor = np.ones(_SIZE)
-    element_factor[21:30], element_factor[39:48], element_factor[57:80] = 1.1, 1.2, 1.2
-    for array in (quantum_number, electrons, level, exponent, spin_orbit, shell_factor, element_factor):
+    strength = np.ones((_SIZE, 3))
+    strength[21:30], strength[39:48], strength[57:80] = 1.1, 1.2, 1.2
+    for array in (quantum_number, electrons):
         array.setflags(write=False)
-    parameters = Parameters(level, exponent, spin_orbit, shell_factor, element_factor, np.float64(0.007))
-    return _Table(quantum_number, electrons, parameters)
+    parameters = Parameters(level, exponent, spin_orbit, shell_factor, strength, np.array(0.007))
+    return _Table(quantum_number, electrons, _read_only(parameters))
+
+
+def _read_only(parameters: Parameters) -> Parameters:
+    for array in parameters:
+        array.setflags(write=False)
+    return parameters
 
 
 def published_parameters() -> Parameters:
     """The figures of the table, as published; read-only NumPy arrays."""
     return _table().parameters
+
+
+@lru_cache(maxsize=1)
+def learned_parameters() -> Parameters:
+    """The figures that `python -m jaxboost.physics.fit_tight_binding` fitted to a table's training rows, read-only.
+
+    Shells that no fitted crystal holds keep the published figures.
+    """
+    text = files("jaxboost.physics").joinpath("tight_binding_learned.json").read_text(encoding="utf-8")
+    return parameters_from_json(json.loads(text))
+
+
+PARAMETER_SETS = {"published": published_parameters, "learned": learned_parameters}
+
+
+def parameters_to_json(parameters: Parameters) -> dict[str, Any]:
+    """What `parameters_from_json` reads: a row a shell, rounded to six decimals."""
+    shells = [
+        [int(z), int(shell), *(round(float(getattr(parameters, name)[z, shell]), 6) for name in _BY_SHELL)]
+        for z, shell in zip(*np.nonzero(quantum_numbers()), strict=True)
+    ]
+    return {
+        "shell_factor": np.round(np.asarray(parameters.shell_factor, float), 6).tolist(),
+        "ionicity": round(float(parameters.ionicity), 6),
+        "columns": ["atomic_number", "l", *_BY_SHELL],
+        "shells": shells,
+    }
+
+
+def parameters_from_json(values: dict[str, Any]) -> Parameters:
+    """Read-only parameters.
+
+    Raises:
+      InputError: the shells are not those of the table of elements.
+    """
+    arrays = {name: getattr(published_parameters(), name).copy() for name in _BY_SHELL}
+    rows = np.array(values["shells"], float)
+    z, shell = rows[:, 0].astype(int), rows[:, 1].astype(int)
+    if list(zip(z, shell, strict=True)) != list(zip(*np.nonzero(quantum_numbers()), strict=True)):
+        raise InputError("the learned tight-binding figures are of other shells than the table of elements: fit anew")
+    for column, name in enumerate(_BY_SHELL, start=2):
+        arrays[name][z, shell] = rows[:, column]
+    return _read_only(
+        Parameters(
+            **arrays, shell_factor=np.array(values["shell_factor"], float), ionicity=np.array(float(values["ionicity"]))
+        )
+    )
 
 
 def quantum_numbers() -> np.ndarray:

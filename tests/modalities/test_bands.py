@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from jaxboost.crystal import Structure, make_crystal
-from jaxboost.modalities.band_rows import BAND_COLUMNS, BAND_LINE_COLUMNS, BAND_POINT_COLUMNS
+from jaxboost.modalities.band_rows import BAND_COLUMNS, BAND_LINE_COLUMNS, BAND_POINT_COLUMNS, lifting_distance
 from jaxboost.modalities.bands import BandSettings, band_features
 from jaxboost.physics.space_groups import space_group
 from jaxboost.physics.tight_binding_elements import published_parameters
@@ -74,7 +74,7 @@ def test_arrays_are_aligned_with_the_space_group_and_named():
     for columns in (BAND_COLUMNS, BAND_POINT_COLUMNS, BAND_LINE_COLUMNS):
         assert len(set(columns)) == len(columns)
     unknown = {name for name, value in zip(BAND_COLUMNS, features.row, strict=True) if not np.isfinite(value)}
-    assert unknown <= {"inverting_gap", "keeping_gap"}
+    assert {name.split("_")[-1] for name in unknown} <= {"gap"}  # of a change that no two levels could make
 
 
 def test_figures_agree_with_each_other():
@@ -102,6 +102,27 @@ def test_edges_of_opposite_parity_at_a_trim_are_told_from_equal_ones():
     assert _value(features, "inverting_gap") == pytest.approx(gap[at_l])
     # W is no TRIM.
     assert np.isnan(parity[[not k.is_trim for k in space_group(225).kpoints]]).all()
+
+
+def test_a_cut_level_is_freed_by_the_neighbour_that_fits():
+    levels = np.repeat([-3.0, -1.0, 0.0, 0.4, 2.0], [2, 2, 4, 2, 6])
+    assert lifting_distance(levels, 6) == pytest.approx(0.4)  # two of four filled: two states from above or from below
+    assert lifting_distance(levels, 7) == np.inf  # one empty or three filled: no neighbour has so many
+    assert lifting_distance(np.delete(levels, [8, 9]), 6) == pytest.approx(1.0)
+
+
+def test_grey_tin_is_cut_at_gamma_until_its_p_level_is_deep():
+    tin = make_crystal(prototype("diamond", (50,), 6.49))
+    rows = []
+    for shift in (0.0, -4.0):
+        level = PARAMETERS.level.copy()
+        level[50, 1] += shift
+        features = band_features(tin, PARAMETERS._replace(level=level), SETTINGS)
+        rows.append({name: _value(features, name) for name in ("lifting_gap", "degenerating_gap", "gamma_gap")})
+    cut, free = rows
+    assert cut["lifting_gap"] > 0 and np.isnan(free["lifting_gap"])
+    # Then a level of four is full, below one of two: to change places would cut it again.
+    assert free["degenerating_gap"] == pytest.approx(free["gamma_gap"]) and free["gamma_gap"] > 0
 
 
 def test_heavy_atoms_have_more_spin_orbit_splitting_and_bismuth_an_index():

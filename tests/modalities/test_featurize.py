@@ -16,7 +16,7 @@ from jaxboost.modalities.features import Features
 from jaxboost.modalities.featurize import VERSION, FeaturizerSettings, featurize, featurize_one
 from jaxboost.modalities.valence_bands import joined_points
 from jaxboost.physics.space_groups import space_group
-from jaxboost.physics.tight_binding_elements import published_parameters
+from jaxboost.physics.tight_binding_elements import PARAMETER_SETS, published_parameters
 from tests.crystals import prototype
 
 OFF = FeaturizerSettings(neighbors=6, cutoff=5.0)
@@ -34,7 +34,14 @@ def _without_bands(settings: FeaturizerSettings) -> dict:
 def test_off_the_digest_knows_nothing_of_bands_and_on_every_setting_counts():
     text = json.dumps({"version": VERSION, **_without_bands(OFF)}, sort_keys=True)
     assert OFF.digest == hashlib.sha256(text.encode()).hexdigest()
-    changed = {"max_orbitals": 20, "max_cheap_orbitals": 900, "window": 10.0, "near": 0.1, "mesh": 2}
+    changed = {
+        "max_orbitals": 20,
+        "max_cheap_orbitals": 900,
+        "window": 10.0,
+        "near": 0.1,
+        "mesh": 2,
+        "parameters": "learned",
+    }
     assert set(changed) == set(asdict(BandSettings()))
     others = {replace(ON, bands=replace(ON.bands, **{name: value})).digest for name, value in changed.items()}
     assert len(others | {OFF.digest, ON.digest}) == len(changed) + 2
@@ -44,7 +51,7 @@ def test_other_figures_of_the_elements_make_another_digest(monkeypatch):
     before, off = ON.digest, OFF.digest
     figures = published_parameters()
     learned = figures._replace(level=figures.level + 0.1)
-    monkeypatch.setattr("jaxboost.modalities.bands.published_parameters", lambda: learned)
+    monkeypatch.setitem(PARAMETER_SETS, "published", lambda: learned)
     assert ON.digest != before and OFF.digest == off
 
 
