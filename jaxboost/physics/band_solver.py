@@ -185,7 +185,7 @@ class BandSolver:
                 phase = np.exp(2j * np.pi * (translations @ kpoint))
                 at = (self.symmetry, operations, kpoint, self.model, here, spinors)
                 characters.append(occupied_characters(*at) * phase)
-                swaps.append(self._swap(operations, kpoint, here, spinors, levels[-1]) * phase)
+                swaps.append(self.swap(operations, kpoint, here, spinors, levels[-1]) * phase)
                 gaps.append(gap)
         if len(characters) < 2:
             return levels, None, np.nan
@@ -196,7 +196,7 @@ class BandSolver:
                 switching.append(gap)
         return levels, crossing, min(switching) if len(switching) > 1 else np.nan
 
-    def _swap(
+    def swap(
         self,
         operations: list[int],
         kpoint: np.ndarray,

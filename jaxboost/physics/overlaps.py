@@ -23,8 +23,8 @@ from scipy.signal import convolve2d
 BOHR = 0.529177210903
 """Angstrom (CODATA 2018)."""
 
-MAX_N = 7
-"""Largest principal quantum number."""
+MAX_N = 8
+"""Largest principal quantum number: one more than any shell has, for derivatives by the exponent."""
 
 # (l, l', m) of the two-centre integrals of s, p and d shells, and where each stands in the block of nine orbitals by
 # nine with z along the bond.
@@ -129,3 +129,8 @@ def _placement() -> np.ndarray:
 def bond_blocks(integrals: Any, xp: ModuleType = np) -> Any:
     """`[t, len(INTEGRALS)]` to `[t, 9, 9]`: overlaps of the nine orbitals of either atom, z along the bond."""
     return (integrals @ xp.asarray(_placement().reshape(len(INTEGRALS), 81))).reshape(-1, 9, 9)
+
+
+def block_integrals(blocks: np.ndarray) -> np.ndarray:
+    """`[t, 9, 9]` to `[t, len(INTEGRALS)]`, the transpose of `bond_blocks`: derivatives go back this way."""
+    return blocks.reshape(-1, 81) @ _placement().reshape(len(INTEGRALS), 81).T

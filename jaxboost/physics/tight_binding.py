@@ -214,7 +214,11 @@ def make_model(crystal: Crystal, parameters: Parameters) -> Model:
     Raises:
       InputError: an element that the table lacks.
     """
-    bonds = find_bonds(crystal, parameters)
+    return model_of_bonds(find_bonds(crystal, parameters), parameters)
+
+
+def model_of_bonds(bonds: Bonds, parameters: Parameters) -> Model:
+    """The model of a crystal whose bonds are known; the rows of `groups` are those of the bonds, in order."""
     numbers = bonds.atomic_numbers
     kept = occupied_orbitals(numbers)
     atom, slot = np.nonzero(kept)

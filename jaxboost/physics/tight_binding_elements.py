@@ -21,6 +21,7 @@ of the p block count as core, as in GFN1: they lie 8 eV and more below the filli
 
 import csv
 import json
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -104,7 +105,11 @@ def learned_parameters() -> Parameters:
     return parameters_from_json(json.loads(text))
 
 
-PARAMETER_SETS = {"published": published_parameters, "learned": learned_parameters}
+PARAMETER_SETS: dict[str, Callable[[], Parameters]] = {
+    "published": published_parameters,
+    "learned": learned_parameters,
+}
+"""By the names that `config.tight_binding.parameters` knows."""
 
 
 def parameters_to_json(parameters: Parameters) -> dict[str, Any]:
