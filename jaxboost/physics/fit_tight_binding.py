@@ -132,7 +132,7 @@ def loss_and_gradient(
 def prior_widths() -> Parameters:
     """By how much each figure may be off: the unit of its offset. 0 where there is nothing to fit.
 
-    Half an eV a level, a twentieth an exponent, a factor or a strength, a tenth a spin-orbit coupling.
+    About half an eV a level and its shifts, a twentieth an exponent, a factor or a strength, a tenth a spin-orbit coupling.
     """
     start, there = published_parameters(), quantum_numbers() > 0
     return Parameters(
@@ -141,6 +141,8 @@ def prior_widths() -> Parameters:
         spin_orbit=0.1 * start.spin_orbit,
         shell_factor=np.full((3, 3), 0.05),
         strength=0.05 * there,
+        crowd_shift=0.5 * there,
+        pull_shift=0.3 * there,
         ionicity=np.array(0.003),
     )
 

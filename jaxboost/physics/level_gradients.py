@@ -16,7 +16,7 @@ import numpy as np
 from jaxboost.physics.band_states import SpinorStates, States
 from jaxboost.physics.orbitals import ANGULAR_MOMENTUM, SHELL_OF_ORBITAL
 from jaxboost.physics.overlaps import BOHR, INTEGRALS, block_integrals, two_centre_overlaps
-from jaxboost.physics.tight_binding import Bonds, Model, occupied_orbitals
+from jaxboost.physics.tight_binding import Bonds, Model, atom_levels, occupied_orbitals
 from jaxboost.physics.tight_binding_elements import Parameters, electronegativities, quantum_numbers
 
 
@@ -81,9 +81,12 @@ def parameter_gradient(
         energy_density[at] += energy * projector
     overlap, phases = _bare_overlaps(model, kpoints[used])
     gradient = Parameters(*(np.zeros_like(np.asarray(array, float)) for array in parameters))
-    np.add.at(gradient.level, (numbers[model.atom], shell), np.einsum("kii->i", density).real)
     np.add.at(gradient.spin_orbit, numbers, coupling)
-    _add_factors(gradient, parameters, numbers, model, (density.conj() * overlap).real.sum(axis=0))
+    levels = _add_factors(gradient, parameters, bonds, model, (density.conj() * overlap).real.sum(axis=0))
+    np.add.at(levels, (model.atom, shell), np.einsum("kii->i", density).real)
+    crowd, pull = bonds.surroundings.T[:, :, None]
+    for array, share in ((gradient.level, 1.0), (gradient.crowd_shift, crowd), (gradient.pull_shift, pull)):
+        np.add.at(array, numbers, share * levels)
     blocks = _bond_gradients(bonds, model, model.factor * density - energy_density, phases)
     _add_exponents(gradient, parameters, bonds, blocks)
     return gradient
@@ -136,26 +139,29 @@ def _bond_gradients(bonds: Bonds, model: Model, weight: np.ndarray, phases: list
 
 
 def _add_factors(
-    gradient: Parameters, parameters: Parameters, numbers: np.ndarray, model: Model, weight: np.ndarray
-) -> None:
-    """Adds what comes through `tight_binding.pair_factors`; `weight` is `[m, m]`, the derivative by each factor."""
+    gradient: Parameters, parameters: Parameters, bonds: Bonds, model: Model, weight: np.ndarray
+) -> np.ndarray:
+    """Adds what comes through `tight_binding.pair_factors`, but for the levels, whose derivatives `[n, 3]` it returns.
+
+    `weight` is `[m, m]`, the derivative by each factor.
+    """
+    numbers = bonds.atomic_numbers
     atom, shell, n = model.atom, SHELL_OF_ORBITAL[model.slot], len(numbers)
     by_shell = np.zeros((n, 3, n, 3))
     np.add.at(by_shell, (atom[:, None], shell[:, None], atom, shell), weight)
-    level, strength = np.asarray(parameters.level)[numbers], np.asarray(parameters.strength)[numbers]
+    level, strength = atom_levels(parameters, bonds), np.asarray(parameters.strength)[numbers]
     chi = electronegativities()[numbers]
     difference = (chi[:, None] - chi)[:, None, :, None] ** 2
     level_mean = (level[:, :, None, None] + level) / 2
     strength_mean = (strength[:, :, None, None] + strength) / 2
     wolfsberg = np.asarray(parameters.shell_factor)[:, None, :]
     polar = 1 - parameters.ionicity * difference
-    for array, rest in (
-        (gradient.level, strength_mean * wolfsberg * polar),
-        (gradient.strength, level_mean * wolfsberg * polar),
-    ):
-        np.add.at(array, numbers, ((by_shell * rest).sum(axis=(2, 3)) + (by_shell * rest).sum(axis=(0, 1))) / 2)
+    by_level = by_shell * strength_mean * wolfsberg * polar
+    by_strength = by_shell * level_mean * wolfsberg * polar
+    np.add.at(gradient.strength, numbers, (by_strength.sum(axis=(2, 3)) + by_strength.sum(axis=(0, 1))) / 2)
     gradient.shell_factor[...] += (by_shell * level_mean * strength_mean * polar).sum(axis=(0, 2))
     gradient.ionicity[...] -= (by_shell * level_mean * strength_mean * wolfsberg * difference).sum()
+    return (by_level.sum(axis=(2, 3)) + by_level.sum(axis=(0, 1))) / 2
 
 
 def _add_exponents(gradient: Parameters, parameters: Parameters, bonds: Bonds, weight: np.ndarray) -> None:

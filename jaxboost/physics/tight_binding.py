@@ -1,9 +1,10 @@
 """Bloch Hamiltonian and overlap of a crystal in its valence orbitals, from the structure alone.
 
-    H_ab = K_ll' (1 - c (chi_a - chi_b)^2) (h_a + h_b) / 2 * S_ab   between atoms,   H_aa = h_a,
+    H_ab = K_ll' (s_a + s_b) / 2 (1 - c (chi_a - chi_b)^2) (h_a + h_b) / 2 * S_ab   between atoms,   H_aa = h_a,
 
 the extended Hueckel form (M. Wolfsberg, L. Helmholz, J. Chem. Phys. 20, 837, 1952; R. Hoffmann, J. Chem. Phys. 39,
-1397, 1963) with the shell factors of GFN1-xTB and no self-consistency. The factor does not depend on the distance, so
+1397, 1963) with the shell factors of GFN1-xTB and no self-consistency; instead a level h may depend on the number and
+the kind of an atom's neighbours (in the published figures it does not). The factor does not depend on the distance, so
 `H(k) = factor * (S(k) - 1) + h` and only the overlaps need a lattice sum.
 
 The host path is NumPy: tens of thousands of crystals, each of another size, would each compile anew. It shares the
@@ -19,6 +20,7 @@ import numpy as np
 from vesin import NeighborList
 
 from jaxboost.crystal import Crystal
+from jaxboost.crystal.elements import ELEMENT_PROPERTIES
 from jaxboost.errors import InputError
 from jaxboost.physics.orbitals import ANGULAR_MOMENTUM, SHELL_OF_ORBITAL, bond_frames, orbital_rotations
 from jaxboost.physics.overlaps import BOHR, bond_blocks, two_centre_overlaps
@@ -49,6 +51,7 @@ class Bonds:
       kind: `[b]` index of the pair's elements and distance.
       kind_elements: `[u, 2]` atomic numbers.
       kind_distance: `[u]` Angstrom.
+      surroundings: `[n, 2]` of each atom, see `_surroundings`.
     """
 
     atomic_numbers: np.ndarray
@@ -59,6 +62,7 @@ class Bonds:
     kind: np.ndarray
     kind_elements: np.ndarray
     kind_distance: np.ndarray
+    surroundings: np.ndarray
 
 
 def find_bonds(crystal: Crystal, parameters: Parameters) -> Bonds:
@@ -100,7 +104,26 @@ def find_bonds(crystal: Crystal, parameters: Parameters) -> Bonds:
         kind=kind.reshape(-1),
         kind_elements=kinds[:, :2].astype(int),
         kind_distance=kinds[:, 2],
+        surroundings=_surroundings(numbers, first, second, distance),
     )
+
+
+def _surroundings(numbers: np.ndarray, first: np.ndarray, second: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """How many neighbours an atom has, over 12, and how much more electronegative (Pauling) they are on average.
+
+    A neighbour counts by how close it is to the sum of the covalent radii, without a step: S. Grimme, J. Antony,
+    S. Ehrlich, H. Krieg, J. Chem. Phys. 132, 154104 (2010), eq. 15. `[n, 2]`.
+    """
+    radius = np.nan_to_num(ELEMENT_PROPERTIES["covalent_radius"])[numbers]
+    chi = ELEMENT_PROPERTIES["electronegativity"][numbers]
+    counts = 1 / (1 + np.exp(-16 * (4 / 3 * (radius[first] + radius[second]) / distance - 1)))
+    difference = np.nan_to_num(chi[second] - chi[first])  # noble gases have none
+    number, excess = np.zeros(len(numbers)), np.zeros(len(numbers))
+    for atom, sign in ((first, 1), (second, -1)):
+        np.add.at(number, atom, counts)
+        np.add.at(excess, atom, sign * counts * difference)
+    # Of an atom without neighbours the average is 0, and comes there smoothly.
+    return np.stack([number / 12, excess / np.maximum(number, 1)], axis=1)
 
 
 def _diffuseness(z: int, parameters: Parameters) -> tuple[tuple[int, ...], tuple[float, ...]]:
@@ -129,9 +152,18 @@ def bond_overlaps(parameters: Parameters, bonds: Bonds, xp: ModuleType = np) -> 
     return turn @ bond_blocks(integrals, xp)[bonds.kind] @ xp.swapaxes(turn, 1, 2)
 
 
-def pair_factors(parameters: Parameters, atomic_numbers: Any, xp: ModuleType = np) -> Any:
+def atom_levels(parameters: Parameters, bonds: Bonds, xp: ModuleType = np) -> Any:
+    """`[n, 3]` eV: the level of each shell of each atom where it is."""
+    z = bonds.atomic_numbers
+    crowd, pull = xp.asarray(bonds.surroundings)[:, 0, None], xp.asarray(bonds.surroundings)[:, 1, None]
+    shift = xp.asarray(parameters.crowd_shift)[z] * crowd + xp.asarray(parameters.pull_shift)[z] * pull
+    return xp.asarray(parameters.level)[z] + shift
+
+
+def pair_factors(parameters: Parameters, bonds: Bonds, xp: ModuleType = np) -> Any:
     """`[n, 9, n, 9]` eV: what an overlap is multiplied by to give the matrix element of H."""
-    level = xp.asarray(parameters.level)[atomic_numbers][:, SHELL_OF_ORBITAL].reshape(-1)
+    atomic_numbers = bonds.atomic_numbers
+    level = atom_levels(parameters, bonds, xp)[:, SHELL_OF_ORBITAL].reshape(-1)
     strength = xp.asarray(parameters.strength)[atomic_numbers][:, SHELL_OF_ORBITAL].reshape(-1)
     shell = np.tile(SHELL_OF_ORBITAL, len(atomic_numbers))
     atom = np.repeat(np.arange(len(atomic_numbers)), 9)
@@ -237,8 +269,8 @@ def model_of_bonds(bonds: Bonds, parameters: Parameters) -> Model:
         electrons=int(basis_electrons()[numbers].sum()),
         atom=atom,
         slot=slot,
-        level=parameters.level[numbers[atom], shell],
-        factor=pair_factors(parameters, numbers).reshape(size, size)[flat][:, flat],
+        level=atom_levels(parameters, bonds)[atom, shell],
+        factor=pair_factors(parameters, bonds).reshape(size, size)[flat][:, flat],
         spin_orbit=coupling * parameters.spin_orbit[numbers[atom], shell] / 2,
         groups=tuple(groups),
     )

@@ -43,6 +43,8 @@ class Parameters(NamedTuple):
       spin_orbit: `[104, 3]` eV, xi in `xi L.S`.
       shell_factor: `[3, 3]` symmetric, the Wolfsberg-Helmholz factor of a pair of shells.
       strength: `[104, 3]`, by shell too; the factor of a pair of shells is times the mean of theirs.
+      crowd_shift: `[104, 3]` eV, of a level for 12 neighbours.
+      pull_shift: `[104, 3]` eV, of a level where neighbours are on average more electronegative by 1.
       ionicity: factor `1 - ionicity * (difference of Pauling's electronegativities)^2`.
     """
 
@@ -51,10 +53,12 @@ class Parameters(NamedTuple):
     spin_orbit: Any
     shell_factor: Any
     strength: Any
+    crowd_shift: Any
+    pull_shift: Any
     ionicity: Any
 
 
-_BY_SHELL = ("level", "exponent", "spin_orbit", "strength")
+_BY_SHELL = ("level", "exponent", "spin_orbit", "strength", "crowd_shift", "pull_shift")
 
 
 class _Table(NamedTuple):
@@ -80,7 +84,9 @@ def _table() -> _Table:
     strength[21:30], strength[39:48], strength[57:80] = 1.1, 1.2, 1.2
     for array in (quantum_number, electrons):
         array.setflags(write=False)
-    parameters = Parameters(level, exponent, spin_orbit, shell_factor, strength, np.array(0.007))
+    parameters = Parameters(
+        level, exponent, spin_orbit, shell_factor, strength, np.zeros((_SIZE, 3)), np.zeros((_SIZE, 3)), np.array(0.007)
+    )
     return _Table(quantum_number, electrons, _read_only(parameters))
 
 
