@@ -6,6 +6,7 @@ All from `physics.band_structure`, so from the structure alone.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -31,6 +32,7 @@ from jaxboost.physics.tight_binding_elements import PARAMETER_SETS, Parameters, 
 # Raise it whenever the columns change: only caches and checkpoints that hold bands are refused then.
 VERSION = 2
 # A crystal without bands gets the mean of every column, so one more tells it from an average one.
+_NEAR_ZERO = ("gap", "level_", "centre", "spin_orbit_change")
 ELECTRON_COLUMNS = ("bands_known", *BAND_COLUMNS)
 
 
@@ -119,11 +121,21 @@ def band_arrays(crystal: Crystal, settings: BandSettings) -> tuple[np.ndarray, n
     """
     found = band_features(crystal, PARAMETER_SETS[settings.parameters](), settings)
     p = len(found.points)
+    own_lines = _resolved(found.lines, BAND_LINE_COLUMNS)
     lines = np.zeros((p, p, len(BAND_LINE_COLUMNS)), np.float32)
     for i, j, line in joined_points(crystal.space_group_number):
-        lines[i, j] = lines[j, i] = found.lines[line]
-    row = np.concatenate([[np.float32(found.reason is None)], found.row])
-    return found.points, lines, row, found.reason or ""
+        lines[i, j] = lines[j, i] = own_lines[line]
+    row = np.concatenate([[np.float32(found.reason is None)], _resolved(found.row, BAND_COLUMNS)])
+    return _resolved(found.points, BAND_POINT_COLUMNS), lines, row, found.reason or ""
+
+
+def _resolved(values: np.ndarray, columns: Sequence[str]) -> np.ndarray:
+    """Energies that are read against zero, such as gaps, as `asinh(E / 0.1 eV)`.
+
+    Whether a gap is 0 or 0.1 eV says more than whether it is 3 or 5, so a network should see it as well.
+    """
+    near_zero = [any(word in name for word in _NEAR_ZERO) for name in columns]
+    return np.where(near_zero, np.arcsinh(values / 0.1), values).astype(np.float32)
 
 
 def band_identity(settings: BandSettings) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def loss_and_gradient(
 def prior_widths() -> Parameters:
     """By how much each figure may be off: the unit of its offset. 0 where there is nothing to fit.
 
-    About half an eV a level and its shifts, a twentieth an exponent, a factor or a strength, a tenth a spin-orbit coupling.
+    Half an eV a level and its shifts, a twentieth an exponent, a factor or a strength, a tenth a spin-orbit coupling.
     """
     start, there = published_parameters(), quantum_numbers() > 0
     return Parameters(
@@ -189,7 +189,10 @@ def fit(crystals: Sequence[FitCrystal], settings: FitSettings, targets: TargetSe
                 updates, state = optimizer.update(gradient, state)
                 offsets = jax.tree.map(np.asarray, optax.apply_updates(offsets, updates))
             done = time.monotonic() - start
-            print(f"epoch {epoch + 1} of {settings.epochs}: loss {total / steps / settings.batch:.4f}, {done:.0f} s")
+            print(
+                f"epoch {epoch + 1} of {settings.epochs}: loss {total / steps / settings.batch:.4f}, {done:.0f} s",
+                flush=True,
+            )
     return moved(offsets)
 
 
@@ -223,7 +226,10 @@ def main() -> None:
             for i in rows
         )
     crystals = [one for one in found if one is not None]
-    print(f"{len(crystals)} of {len(rows)} crystals, {sum(np.isfinite(one.gap) for one in crystals)} with a gap")
+    print(
+        f"{len(crystals)} of {len(rows)} crystals, {sum(np.isfinite(one.gap) for one in crystals)} with a gap",
+        flush=True,
+    )
     parameters = fit(crystals, settings, targets, given["workers"])
     record = {
         "fitted_to": f"{len(crystals)} training rows of a table with SHA-256 {table.sha256}, fold "
