@@ -4,7 +4,7 @@
 
 scikit-learn's histogram boosting on the features that the networks get, those of a crystal's points and lines pooled
 over them, cross-validated over the folds of the training rows (grouped by formula; test and vote rows take no part).
-Differences are to `without`, in points of accuracy; their standard error counts formulas, not rows. The sets:
+Differences are in points of accuracy; their standard error counts formulas, not rows. The sets:
 
     without          composition, lattice, symmetry, electron count
     representations  and what the outer shells induce (`modalities.valence_bands`)
@@ -25,15 +25,14 @@ from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from benchmarks.grouped_scores import SCORES, grouped_scores, print_difference, print_means
 from jaxboost.console import say
 from jaxboost.data.materials import Table
 from jaxboost.data.splits import Splits
-from jaxboost.data.topomat import GROUPINGS
 from jaxboost.modalities import bands, electrons, kspace_graph, valence_bands
 from jaxboost.modalities.band_rows import BAND_COLUMNS
 from jaxboost.modalities.features import Features
 from jaxboost.modalities.kspace_graph import space_group_arrays
-from jaxboost.reporting.metrics import grouping_matrix, paired_difference
 from jaxboost.rows import features_of, split_table, splits_of_rows
 
 _CONFIG = config_flags.DEFINE_config_file("config", "configs/quick.py")
@@ -41,7 +40,6 @@ _FOLDS = flags.DEFINE_integer("folds", 5, "how many of the folds are held out in
 _SETS = flags.DEFINE_list("sets", ["published", "learned"], "figures of tight binding to compare")
 _TREES = flags.DEFINE_integer("trees", 200, "boosting rounds", lower_bound=1)
 _MAX_ATOMS = flags.DEFINE_integer("max_atoms", 0, "listed atoms of the largest cell; 0: all")
-_SCORES = ("binary", "3-class", "5-class", "log loss")
 
 
 def pooled(values: np.ndarray, there: np.ndarray) -> np.ndarray:
@@ -67,16 +65,6 @@ def columns(features: Features, start: tuple[int, int, int], stop: tuple[int | N
         ],
         axis=1,
     )
-
-
-def scores(probabilities: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
-    """[n, len(_SCORES)]: whether each grouping is right, and the log loss."""
-    found = []
-    for grouping in GROUPINGS.values():
-        _, matrix = grouping_matrix(classes, grouping)
-        found.append((probabilities @ matrix).argmax(axis=1) == matrix.argmax(axis=1)[labels])
-    log_loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-9))
-    return np.stack([*found, log_loss], axis=1).astype(float)
 
 
 def with_bands(config: ConfigDict, name: str) -> ConfigDict:
@@ -132,13 +120,13 @@ def main(_: list[str]) -> None:
     say(f"{len(held)} held-out rows of {(fold >= 0).sum()} training rows")
     results = {}
     for name, matrix in matrices.items():
-        begun, result = monotonic(), np.full((len(fold), len(_SCORES)), np.nan)
+        begun, result = monotonic(), np.full((len(fold), len(SCORES)), np.nan)
         for k in range(_FOLDS.value):
             train, test = (fold >= 0) & (fold != k), fold == k
             trees = HistGradientBoostingClassifier(
                 max_iter=_TREES.value, learning_rate=0.08, l2_regularization=1.0, max_features=0.3, random_state=0
             ).fit(matrix[train], dataset.labels[train])
-            result[test] = scores(trees.predict_proba(matrix[test]), dataset.labels[test], dataset.classes)
+            result[test] = grouped_scores(trees.predict_proba(matrix[test]), dataset.labels[test], dataset.classes)
         results[name] = result
         say(f"{name}: {matrix.shape[1]} columns, {monotonic() - begun:.0f} s")
     parts = {"all": held}
@@ -149,19 +137,13 @@ def main(_: list[str]) -> None:
 
 
 def report(part: str, results: dict[str, np.ndarray], formulas: np.ndarray) -> None:
-    """Prints the scores of some rows, and the differences to the first set."""
-    say(f"\n{part}: {len(formulas)} rows" + "".join(f"{name:>16}" for name in _SCORES))
-    base = next(iter(results.values()))
-    for name, result in results.items():
-        say(f"{name:18}" + "".join(f"{value:16.4f}" for value in result.mean(axis=0)))
-        if result is base:
-            continue
-        for other, against in results.items():
-            if other == name:
-                break
-            pairs = [paired_difference(result[:, i], against[:, i], formulas) for i in range(len(_SCORES))]
-            shown = [(100 * d, 100 * e, 2) if i < 3 else (d, e, 4) for i, (d, e) in enumerate(pairs)]
-            say(f"   - {other:15}" + "".join(f"{f'{d:+.{k}f} +- {e:.{k}f}':>16}" for d, e, k in shown))
+    """Prints the scores of some rows, and of each set the differences to those before it."""
+    print(f"\n{part}: {len(formulas)} rows")
+    print(f"{'':14}" + "".join(f"{name:>16}" for name in SCORES))
+    for place, (name, result) in enumerate(results.items()):
+        print_means(name, result)
+        for other, against in list(results.items())[:place]:
+            print_difference(f"  - {other}", result, against, formulas)
 
 
 if __name__ == "__main__":
