@@ -125,6 +125,21 @@ def test_grey_tin_is_cut_at_gamma_until_its_p_level_is_deep():
     assert free["degenerating_gap"] == pytest.approx(free["gamma_gap"]) and free["gamma_gap"] > 0
 
 
+def test_a_line_gets_its_crossing_when_the_gap_that_switches_it_has_closed():
+    # Raising platinum's d level brings it, along the line from Gamma, through the empty level above.
+    crystal = make_crystal(prototype("fluorite", (78, 3), 6.2))
+    crossing, switching = (BAND_LINE_COLUMNS.index(name) for name in ("crossing", "switching_gap"))
+    found = []
+    for shift in (0.0, 1.5, 3.0, 4.5):
+        level = PARAMETERS.level.copy()
+        level[78, 2] += shift
+        found.append(band_features(crystal, PARAMETERS._replace(level=level), SETTINGS))
+    assert [features.lines[1, crossing] for features in found] == [0, 0, 0, 1]
+    gaps = [features.lines[1, switching] for features in found]
+    assert gaps[0] > gaps[1] > gaps[2] > 0 and gaps[2] < 0.2 < gaps[3]
+    assert [np.isnan(_value(features, "uncrossing_gap")) for features in found] == [True, True, True, False]
+
+
 def test_heavy_atoms_have_more_spin_orbit_splitting_and_bismuth_an_index():
     light, heavy = (_features(prototype("zincblende", pair, 6.0)) for pair in ((13, 15), (49, 83)))
     assert _value(heavy, "spin_orbit_change") > 10 * _value(light, "spin_orbit_change")
