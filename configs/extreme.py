@@ -34,7 +34,7 @@ def get_config() -> ConfigDict:
     crystal.neighbors = 16  # nearest periodic images of each atom
 
     config.tight_binding = tight_binding = ConfigDict()
-    tight_binding.enabled = False  # bands as inputs, about 0.3 s a crystal and core; not shown yet to help the network
+    tight_binding.enabled = False  # bands as inputs, 0.4 s a crystal and core
     tight_binding.max_orbitals = 300  # a primitive cell; up to here everything
     tight_binding.max_cheap_orbitals = 800  # up to here no lines, mesh or spin-orbit coupling; beyond, no bands
     tight_binding.window = 12.0  # eV about the filling within which spin-orbit coupling is diagonalised

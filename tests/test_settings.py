@@ -34,7 +34,8 @@ def test_a_checkpoint_of_another_featurizer_or_network_is_told_apart(config):
     assert {key for key in first if first[key] != second[key]} == {"classes", "featurizer", "network"}
 
 
-def test_bands_are_off_until_enabled(config):
+def test_bands_are_off_until_enabled():
+    config = extreme.get_config()
     off = settings.featurizer_settings(config)
     assert off == FeaturizerSettings(**config.crystal.to_dict()) and off.bands is None
     config.tight_binding.mesh = 2
