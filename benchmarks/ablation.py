@@ -14,7 +14,6 @@ Differences are in points of accuracy; their standard error counts formulas, not
 """
 
 import tempfile
-import warnings
 from dataclasses import replace
 from itertools import compress
 from pathlib import Path
@@ -26,13 +25,12 @@ from ml_collections import ConfigDict, config_flags
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from benchmarks.grouped_scores import SCORES, grouped_scores, print_difference, print_means
+from benchmarks.tree_features import columns
 from jaxboost.console import say
 from jaxboost.data.materials import Table
 from jaxboost.data.splits import Splits
 from jaxboost.modalities import bands, electrons, kspace_graph, valence_bands
 from jaxboost.modalities.band_rows import BAND_COLUMNS
-from jaxboost.modalities.features import Features
-from jaxboost.modalities.kspace_graph import space_group_arrays
 from jaxboost.rows import features_of, split_table, splits_of_rows
 
 _CONFIG = config_flags.DEFINE_config_file("config", "configs/quick.py")
@@ -40,31 +38,6 @@ _FOLDS = flags.DEFINE_integer("folds", 5, "how many of the folds are held out in
 _SETS = flags.DEFINE_list("sets", ["published", "learned"], "figures of tight binding to compare")
 _TREES = flags.DEFINE_integer("trees", 200, "boosting rounds", lower_bound=1)
 _MAX_ATOMS = flags.DEFINE_integer("max_atoms", 0, "listed atoms of the largest cell; 0: all")
-
-
-def pooled(values: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """[n, 3 columns] smallest, mean and largest over the places `[n, place]` that are there; NaN where none is."""
-    masked = np.where(there[..., None] & np.isfinite(values), values, np.nan)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # places without a value give NaN, which trees take as it is
-        return np.concatenate([f(masked, axis=1) for f in (np.nanmin, np.nanmean, np.nanmax)], axis=1)
-
-
-def columns(features: Features, start: tuple[int, int, int], stop: tuple[int | None, ...]) -> np.ndarray:
-    """[n, columns] of the electrons, points and lines between two places in each."""
-    arrays = space_group_arrays()
-    there = arrays.present[features.space_group]
-    joined = arrays.line[features.space_group][..., 0] > 0
-    n, p = there.shape
-    lines = features.lines[..., start[2] : stop[2]].reshape(n, p * p, -1)
-    return np.concatenate(
-        [
-            features.electrons[:, start[0] : stop[0]],
-            pooled(features.points[..., start[1] : stop[1]], there),
-            pooled(lines, joined.reshape(n, p * p)),
-        ],
-        axis=1,
-    )
 
 
 def with_bands(config: ConfigDict, name: str) -> ConfigDict:
