@@ -7,24 +7,24 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from jaxboost import settings as of
-from jaxboost.console import bar
+from jaxboost.console import bar, say
 from jaxboost.crystal import reduced_formula
 from jaxboost.data.dataset import Dataset, featurize_table
+from jaxboost.data.embedded import EmbeddedSettings, embedded_table
 from jaxboost.data.materials import Table, read_table
 from jaxboost.data.splits import Splits, make_splits, splits_from_json
+from jaxboost.data.topomat import CLASSES
 from jaxboost.errors import InputError
 from jaxboost.limits import check_classes
 from jaxboost.run_folder import read_json
 
 
 def split_table(config: ConfigDict, workdir: Path) -> tuple[Table, Splits]:
-    """Everything that can be wrong with a table or its splits is found here, before any compute."""
-    if not config.data.path:
-        raise InputError(
-            "config.data.path is empty: give a labelled table, as --config.data.path=materials.parquet, or a folder "
-            "with id_prop.csv and CIF files"
-        )
-    table = read_table(config.data.path, label_column=config.data.label_column, classes=tuple(config.data.classes))
+    """Everything that can be wrong with a table or its splits is found here, before any compute.
+
+    But for the embedded table that an empty path makes: it is computed, once.
+    """
+    table = _table(config)
     check_classes(config, table.classes)
     stored = workdir / "splits.json"
     if stored.exists():
@@ -43,6 +43,26 @@ def split_table(config: ConfigDict, workdir: Path) -> tuple[Table, Splits]:
         classes=table.classes,
     )
     return table, splits
+
+
+def _table(config: ConfigDict) -> Table:
+    if config.data.path:
+        return read_table(config.data.path, label_column=config.data.label_column, classes=tuple(config.data.classes))
+    if tuple(config.data.classes) not in ((), CLASSES):
+        raise InputError(
+            f"config.data.path is empty, and the embedded table has the classes {', '.join(CLASSES)}, not "
+            f"{', '.join(config.data.classes)}: give a labelled table, as --config.data.path=materials.parquet, or a "
+            "folder with id_prop.csv and CIF files"
+        )
+    embedded = EmbeddedSettings(config.data.embedded_crystals, config.seed)
+    say(f"config.data.path is empty: {embedded.crystals} embedded crystals, whose labels are a model's, not nature's")
+    with bar("making crystals", embedded.crystals) as progress:
+        return embedded_table(
+            embedded,
+            cache_dir=Path(config.data.cache_dir).expanduser(),
+            workers=of.workers(config),
+            progress=progress,
+        )
 
 
 def features_of(config: ConfigDict, table: Table) -> Dataset:
