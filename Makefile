@@ -1,4 +1,4 @@
-# make setup | make run DATA=path | make test | make lint
+# make setup | make run [DATA=path] | make test | make lint
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.requirements-installed
@@ -8,7 +8,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 help:
 	@echo "make setup            a virtual environment in .venv with everything needed"
-	@echo "make run DATA=path    train the quick recipe on a table of labelled crystals"
+	@echo "make run              train on crystals that are drawn, with the labels of a model (3 minutes)"
+	@echo "make run DATA=path    train the quick recipe on labelled crystals: a parquet table (material_id, lattice,"
+	@echo "                      atomic_numbers, frac_coords, topology), or a folder of CIF files with an"
+	@echo "                      id_prop.csv (lines 'id,label', no header; files <id>.cif)"
 	@echo "make test             the tests"
 	@echo "make lint             ruff and mypy"
 
@@ -23,14 +26,10 @@ $(STAMP): requirements.txt requirements-dev.txt
 	@touch $@
 	@echo "Ready: $$($(BIN)/python --version) in .venv"
 
-ifeq ($(strip $(DATA)),)
-run:
-	@echo "make run needs labelled crystals to train on: make run DATA=path" >&2
-	@echo "  path is a parquet table (material_id, lattice, atomic_numbers, frac_coords, topology), or" >&2
-	@echo "  a folder of CIF files with an id_prop.csv (lines 'id,label', no header; files <id>.cif)." >&2
-	@exit 2
-else
 run: setup
+ifeq ($(strip $(DATA)),)
+	@$(BIN)/python main.py --config=configs/embedded.py
+else
 	@$(BIN)/python main.py --config=configs/quick.py --config.data.path="$(DATA)"
 endif
 

@@ -10,14 +10,16 @@ Started again in the same folder a run goes on where it stopped:
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from jaxboost import settings as of
+from jaxboost.baselines import baseline_lines, on_test_rows
 from jaxboost.console import Stopwatch, duration, say
 from jaxboost.data.batches import symmetry_tables
 from jaxboost.data.dataset import Dataset, resident
@@ -63,7 +65,8 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
     with RunLock(workdir), StopFlag() as stop:
         watch = Stopwatch()
         if _is_same_run(config, workdir) and _is_done(config, workdir):
-            say(f"{workdir} is done:\n{console_table(read_json(workdir / 'metrics.json'))}")
+            say(f"{workdir} is done:")
+            _say_scores(read_json(workdir / "metrics.json"))
             return 0
         table, splits = split_table(config, workdir)
         write_json(workdir / "config.json", of.plain(config))
@@ -96,10 +99,18 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
             return stop.exit_status
         keep_vote(workdir, evaluation.ballot, dataset, splits)
         metrics = metrics_of(config, dataset, splits, evaluation, watch)
+        if not config.data.path:
+            metrics["baselines"] = on_test_rows(dataset, splits, config.seed)
         write_results(workdir, metrics, evaluation, read_log(workdir / "log.jsonl"), notes)
-        say(console_table(metrics))
+        _say_scores(metrics)
         say(f"report: {workdir / 'report.html'}")
         return 0
+
+
+def _say_scores(metrics: Mapping[str, Any]) -> None:
+    say(console_table(metrics))
+    if "baselines" in metrics:
+        say(baseline_lines(metrics["baselines"]))
 
 
 def _report_bands(workdir: Path, dataset: Dataset) -> None:

@@ -6,7 +6,7 @@ import re
 import pytest
 from ml_collections import ConfigDict
 
-from configs import extreme, quick
+from configs import embedded, extreme, quick
 from jaxboost.errors import InputError
 from jaxboost.limits import LIMITS, check_classes, check_config, unknown_field
 
@@ -24,7 +24,7 @@ def changed(**values) -> ConfigDict:
     return config
 
 
-@pytest.mark.parametrize("module", [extreme, quick])
+@pytest.mark.parametrize("module", [embedded, extreme, quick])
 def test_the_configs_are_within_their_limits(module):
     config = module.get_config()
     check_config(config)
@@ -59,6 +59,7 @@ def test_every_field_has_a_limit_and_every_limit_a_field():
         ("optimizer__clip_norm", math.nan, "above 0"),
         ("optimizer__max_lr", math.inf, "above 0"),
         ("optimizer__lr_decay", 1.2, "at most 1"),
+        ("data__embedded_crystals", 0, "whole number, 1 or more"),
         ("data__workers", 0, "-1 for one a core"),
         ("data__classes", ("a",), "two or more different names"),
         ("data__classes", ("a", "a"), "two or more different names"),
@@ -71,7 +72,7 @@ def test_every_field_has_a_limit_and_every_limit_a_field():
         ("tight_binding__max_orbitals", -1, "whole number, 0 or more"),
         ("tight_binding__max_orbitals", 900, "max_orbitals = 900 is above config.tight_binding.max_cheap_orbitals"),
         ("tight_binding__max_cheap_orbitals", 0, "whole number, 1 or more"),
-        ("tight_binding__window", 0.0, "above 0"),
+        ("tight_binding__window", -0.1, "0 or more"),
         ("tight_binding__near", 0.5, "above 0 and below 0.5"),
         ("tight_binding__mesh", 17, "0 to 16"),
         ("tight_binding__parameters", "learnt", "published"),

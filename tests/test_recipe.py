@@ -9,9 +9,11 @@ import pytest
 from ml_collections import ConfigDict
 
 from configs import quick
-from jaxboost import recipe, settings
+from jaxboost import recipe, rows, settings
 from jaxboost.crystal import Structure
 from jaxboost.data.dataset import Dataset
+from jaxboost.data.embedded import EmbeddedSettings
+from jaxboost.data.materials import read_table
 from jaxboost.data.splits import Splits, make_splits, splits_to_json
 from jaxboost.errors import InputError
 from jaxboost.rows import split_table, splits_of_rows
@@ -62,11 +64,25 @@ def test_a_wrong_value(config, tmp_path):
     refused(config, tmp_path / "run", "config.views.count = 0")
 
 
-def test_no_path_or_a_missing_one(config, tmp_path):
+def test_no_path_with_other_classes_or_a_missing_one(config, tmp_path):
     config.data.path = ""
-    refused(config, tmp_path / "run", "config.data.path is empty")
+    refused(config, tmp_path / "run", "config.data.path is empty, and the embedded table has the classes trivial, TI")
     config.data.path = str(tmp_path / "nowhere.parquet")
     refused(config, tmp_path / "run", "nowhere.parquet: no such file or folder")
+
+
+def test_no_path_is_the_embedded_table(config, tmp_path, monkeypatch):
+    asked = {}
+
+    def table(settings, *, cache_dir, workers, progress):
+        asked.update(settings=settings, cache_dir=cache_dir, workers=workers)
+        return read_table(given, label_column="kind")
+
+    given, config.data.path, config.data.classes = config.data.path, "", ()
+    config.seed, config.data.embedded_crystals, config.data.workers = 4, 7, 3
+    monkeypatch.setattr(rows, "embedded_table", table)
+    assert len(split_table(config, tmp_path)[0]) == 79
+    assert asked == {"settings": EmbeddedSettings(7, 4), "cache_dir": tmp_path / "cache", "workers": 3}
 
 
 def test_an_unreadable_file(config, tmp_path):

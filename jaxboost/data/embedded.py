@@ -46,8 +46,8 @@ CONTACT = (0.9, 1.25)
 # Lines are looked at this close to their ends: a crossing nearer to an end is overlooked.
 PATHS = PathSettings(near=0.01, mesh=0)
 
-# Twenty elements, so that a network can learn what each of them does from 2,000 crystals: Mg Ca Sr Ba, Sc Y La, Ti Zr Hf,
-# Ga In Tl, Ge Sn Pb, Sb Bi, Se Te.
+# Twenty elements, so that 2,000 crystals can teach what each of them does: Mg Ca Sr Ba, Sc Y La, Ti Zr Hf, Ga In Tl,
+# Ge Sn Pb, Sb Bi, Se Te.
 ELEMENTS: tuple[int, ...] = (12, 20, 38, 56, 21, 39, 57, 22, 40, 72, 31, 49, 81, 32, 50, 82, 51, 83, 34, 52)
 
 
@@ -77,9 +77,7 @@ class EmbeddedSettings:
 def label_parameters() -> Parameters:
     """The figures of the model that makes the labels."""
     published = published_parameters()
-    return published._replace(
-        spin_orbit=published.spin_orbit * SPIN_ORBIT, shell_factor=published.shell_factor * BONDS
-    )
+    return published._replace(spin_orbit=published.spin_orbit * SPIN_ORBIT, shell_factor=published.shell_factor * BONDS)
 
 
 def model_class(crystal: Crystal) -> str | None:

@@ -80,9 +80,7 @@ PROTOTYPES: dict[str, Prototype] = {
     "heusler": Prototype(225, "ABCC", _fixed(_O, _CENTRE, _QUARTER, _THREE), "F"),  # L2_1
     "cu3au": Prototype(221, "ABBB", _fixed(_O, *_FACES)),  # L1_2
     # Cubic ones stretched along an axis: the level that the cubic group held together splits.
-    "rocksalt_111": Prototype(
-        166, "AB", _fixed(_O, (0, 0, 0.5)), "R", hexagonal=True, ratios=((1.9, 2.3), (2.6, 3.2))
-    ),
+    "rocksalt_111": Prototype(166, "AB", _fixed(_O, (0, 0, 0.5)), "R", hexagonal=True, ratios=((1.9, 2.3), (2.6, 3.2))),
     "cscl_001": Prototype(123, "AB", _fixed(_O, _CENTRE), ratios=((0.75, 0.95), (1.05, 1.5))),  # L1_0
     "zincblende_001": Prototype(119, "AB", _fixed(_O, (0, 0.5, 0.25)), "I", ratios=((1.1, 1.36), (1.47, 1.8))),
     "tin": Prototype(  # A5, of which diamond is the one with c/a = sqrt(2) along these axes
@@ -114,7 +112,12 @@ PROTOTYPES: dict[str, Prototype] = {
         heights=(0.21, 0.29),
     ),
     "molybdenum_silicide": Prototype(  # C11_b
-        139, "ABB", lambda z: ((0, 0, 0), (0, 0, z), (0, 0, -z)), "I", ratios=((2.2, 2.38), (2.5, 3.4)), heights=(0.31, 0.36)
+        139,
+        "ABB",
+        lambda z: ((0, 0, 0), (0, 0, z), (0, 0, -z)),
+        "I",
+        ratios=((2.2, 2.38), (2.5, 3.4)),
+        heights=(0.31, 0.36),
     ),
     "delafossite": Prototype(  # F5_1
         166,

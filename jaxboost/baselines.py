@@ -1,0 +1,108 @@
+"""What much simpler models make of the same rows: the figures that a network must beat to be worth its training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
+
+from jaxboost.data.dataset import Dataset
+from jaxboost.data.embedded import prototype_of
+from jaxboost.data.splits import Splits
+from jaxboost.modalities.featurize import Features
+from jaxboost.modalities.kspace_graph import space_group_arrays
+from jaxboost.modalities.scalars import LATTICE_COLUMNS, column_names
+
+
+def pooled_columns(features: Features) -> np.ndarray:
+    """[n, columns] all that the network reads, a row of fixed length a crystal; NaN where unknown or absent.
+
+    Scalars, electrons and space group as they are; mean, least and greatest of each column over the high-symmetry
+    points, and over the lines between them; the distances to the nearest images averaged over the orbits. Columns that
+    are the same everywhere are left out.
+    """
+    groups = space_group_arrays()
+    present = groups.present[features.space_group]
+    lines = features.lines.reshape(len(features), -1, features.lines.shape[-1])
+    joined = groups.line[features.space_group][..., 0].reshape(len(features), -1) > 0
+    start = features.offset[:-1]
+    finite = np.where(np.isfinite(features.distance), features.distance, 0.0)
+    columns = [
+        features.scalars,
+        features.electrons,
+        features.space_group[:, None],
+        *_pool(features.points, present),
+        *_pool(lines, joined),
+        np.add.reduceat(finite, start) / np.maximum(np.add.reduceat((finite > 0).astype(float), start), 1),
+    ]
+    table = np.concatenate(columns, axis=1).astype(np.float32)
+    return table[:, [len(np.unique(column[np.isfinite(column)])) > 1 for column in table.T]]
+
+
+def _pool(values: np.ndarray, there: np.ndarray) -> list[np.ndarray]:
+    """Mean, least and greatest over axis 1 of [n, p, columns] where `there` [n, p] and known."""
+    known = there[:, :, None] & np.isfinite(values)
+    none = ~known.any(1)
+    mean = np.where(known, values, 0).sum(1) / np.maximum(known.sum(1), 1)
+    least = np.where(known, values, np.inf).min(1)
+    greatest = np.where(known, values, -np.inf).max(1)
+    return [np.where(none, np.nan, pooled) for pooled in (mean, least, greatest)]
+
+
+def boosted_trees(columns: np.ndarray, labels: np.ndarray, train: np.ndarray, rows: np.ndarray, seed: int) -> float:
+    """Accuracy on `rows` of scikit-learn's histogram gradient boosting, fitted on the rows `train` of [n, columns].
+
+    Its settings were chosen on held-out training rows of the embedded default (benchmarks/embedded.py).
+    """
+    trees = HistGradientBoostingClassifier(
+        max_iter=80, learning_rate=0.08, max_leaf_nodes=12, min_samples_leaf=10, max_features=0.3, random_state=seed
+    )
+    # Its threads wait actively for each other: on a busy machine more of them are several times slower.
+    with threadpool_limits(limits=1):
+        trees.fit(columns[train], labels[train])
+        return float((trees.predict(columns[rows]) == labels[rows]).mean())
+
+
+def baselines(dataset: Dataset, train: np.ndarray, rows: np.ndarray, seed: int) -> dict[str, float]:
+    """Accuracies of simple models on some rows of the embedded table.
+
+    Args:
+      dataset: of the embedded table.
+      train, rows: indices of the rows to fit on and to score.
+      seed: of the trees.
+
+    Returns:
+      `majority`: the most frequent class; `prototype`: the most frequent one of each prototype; `elements`: boosted
+      trees on the composition alone; `boosted_trees`: on all features, pooled (`pooled_columns`).
+    """
+    labels = dataset.labels
+    names, prototype = np.unique([prototype_of(name) for name in dataset.ids], return_inverse=True)
+    counts = np.zeros((len(names), len(dataset.classes)))
+    np.add.at(counts, (prototype[train], labels[train]), 1)
+    commonest = counts.argmax(axis=1)
+    composition = dataset.features.scalars[:, : column_names().index(LATTICE_COLUMNS[0])]
+    return {
+        "majority": float((labels[rows] == counts.sum(axis=0).argmax()).mean()),
+        "prototype": float((labels[rows] == commonest[prototype[rows]]).mean()),
+        "elements": boosted_trees(composition, labels, train, rows, seed),
+        "boosted_trees": boosted_trees(pooled_columns(dataset.features), labels, train, rows, seed),
+    }
+
+
+def on_test_rows(dataset: Dataset, splits: Splits, seed: int) -> dict[str, float]:
+    """`baselines` on the test rows, fitted on the rows that the members see."""
+    return baselines(dataset, np.flatnonzero(splits.fold >= 0), np.flatnonzero(splits.test), seed)
+
+
+def baseline_lines(found: Mapping[str, float]) -> str:
+    """The figures in plain lines, in per cent."""
+    named = {
+        "majority": "the most frequent class",
+        "prototype": "a look-up by prototype",
+        "elements": "gradient-boosted trees on the elements alone",
+        "boosted_trees": "gradient-boosted trees on the same features",
+    }
+    lines = [f"  {text:46}{100 * found[name]:6.2f}" for name, text in named.items()]
+    return "\n".join(["For scale, accuracy in % on the same test rows:", *lines])
