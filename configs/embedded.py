@@ -16,10 +16,16 @@ def get_config() -> ConfigDict:
     config = quick.get_config()
     config.name = "embedded"
 
-    # A cruder model than the one that made the labels: other figures, no spin-orbit coupling.
+    # Bands of a cruder model than the one that made the labels: other figures, no spin-orbit coupling, the TRIM alone.
     config.tight_binding.enabled = True
-    config.tight_binding.window = 0.0
-    config.tight_binding.mesh = 0
+    config.tight_binding.max_orbitals = 0
 
+    network = config.network
+    network.token = 128
+    network.scalar_widths = (256, 256)
+    network.fusion_width = 192
+    network.classifier_widths = (192, 192)
+
+    # 1,600 rows to train on: smaller batches, or there are too few steps.
     config.optimizer.batch = 64
     return config

@@ -15,6 +15,14 @@ from jaxboost.modalities.featurize import Features
 from jaxboost.modalities.kspace_graph import space_group_arrays
 from jaxboost.modalities.scalars import LATTICE_COLUMNS, column_names
 
+NAMES = {
+    "majority": "the most frequent class",
+    "prototype": "a look-up by prototype",
+    "elements": "gradient-boosted trees on the elements alone",
+    "boosted_trees": "gradient-boosted trees on the same features",
+}
+"""Baseline -> what it is, in words."""
+
 
 def pooled_columns(features: Features) -> np.ndarray:
     """[n, columns] all that the network reads, a row of fixed length a crystal; NaN where unknown or absent.
@@ -98,11 +106,5 @@ def on_test_rows(dataset: Dataset, splits: Splits, seed: int) -> dict[str, float
 
 def baseline_lines(found: Mapping[str, float]) -> str:
     """The figures in plain lines, in per cent."""
-    named = {
-        "majority": "the most frequent class",
-        "prototype": "a look-up by prototype",
-        "elements": "gradient-boosted trees on the elements alone",
-        "boosted_trees": "gradient-boosted trees on the same features",
-    }
-    lines = [f"  {text:46}{100 * found[name]:6.2f}" for name, text in named.items()]
+    lines = [f"  {text:46}{100 * found[name]:6.2f}" for name, text in NAMES.items()]
     return "\n".join(["For scale, accuracy in % on the same test rows:", *lines])

@@ -1,4 +1,4 @@
-"""The embedded table: labels that are the model's, the same from the same seed, and no class or prototype too simple."""
+"""The embedded table: labels that are the model's, the same from the same seed, no class or prototype too simple."""
 
 from collections import defaultdict
 
