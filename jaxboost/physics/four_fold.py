@@ -4,7 +4,7 @@
 
 K over the four momenta that the rotoinversion keeps, n_K^a the number of occupied states with eigenvalue
 exp(i pi a / 4), a = 1, 3, 5, 7. Odd is a strong topological insulator: E. Khalaf, H. C. Po, A. Vishwanath, H. Watanabe,
-Phys. Rev. X 8, 031070 (2018), eq. 17. The inner sum is the character of the operation.
+Phys. Rev. X 8, 031070 (2018). The inner sum is the character of the operation.
 """
 
 from itertools import product
