@@ -16,10 +16,6 @@ def get_config() -> ConfigDict:
     config = quick.get_config()
     config.name = "embedded"
 
-    # Bands of a cruder model than the one that made the labels: other figures, no spin-orbit coupling, the TRIM alone.
-    config.tight_binding.enabled = True
-    config.tight_binding.max_orbitals = 0
-
     network = config.network
     network.token = 128
     network.scalar_widths = (256, 256)
@@ -28,4 +24,6 @@ def get_config() -> ConfigDict:
 
     # 1,600 rows to train on: smaller batches, or there are too few steps.
     config.optimizer.batch = 64
+    config.kfold.epochs = config.ensemble.epochs = config.full.epochs = 24
+    config.kfold.cycle_epochs = config.ensemble.cycle_epochs = config.full.cycle_epochs = 23
     return config
