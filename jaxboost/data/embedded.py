@@ -47,8 +47,8 @@ CONTACT = (0.9, 1.25)
 # Lines are looked at this close to their ends: a crossing nearer to an end is overlooked.
 PATHS = PathSettings(near=0.01, mesh=0)
 
-# Nine elements, so that 2,000 crystals can teach what each of them does: Sr La Ti, In Sn Pb, Bi, Se Te.
-ELEMENTS: tuple[int, ...] = (38, 57, 22, 49, 50, 82, 83, 34, 52)
+# Twelve elements, so that 2,000 crystals can teach what each of them does: Sr Ba La Ti, Ga In, Sn Pb, Sb Bi, Se Te.
+ELEMENTS: tuple[int, ...] = (38, 56, 57, 22, 31, 49, 50, 82, 51, 83, 34, 52)
 
 
 @dataclass(frozen=True)
