@@ -16,6 +16,8 @@ def get_config() -> ConfigDict:
     config = quick.get_config()
     config.name = "embedded"
 
+    config.tight_binding.enabled = False  # the labels are a band structure's: the network is to see the structure alone
+
     network = config.network
     network.token = 128
     network.scalar_widths = (256, 256)
