@@ -1,19 +1,10 @@
 """Features of crystals as rows for trees: what belongs to points and lines is pooled over them."""
 
-import warnings
-
 import numpy as np
 
+from jaxboost.baselines import pooled
 from jaxboost.modalities.features import Features
 from jaxboost.modalities.kspace_graph import space_group_arrays
-
-
-def pooled(values: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """[n, 3 columns] smallest, mean and largest over the places `[n, place]` that are there; NaN where none is."""
-    masked = np.where(there[..., None] & np.isfinite(values), values, np.nan)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # places without a value give NaN, which trees take as it is
-        return np.concatenate([f(masked, axis=1) for f in (np.nanmin, np.nanmean, np.nanmax)], axis=1)
 
 
 def columns(features: Features, start: tuple[int, int, int], stop: tuple[int | None, ...]) -> np.ndarray:
@@ -26,8 +17,8 @@ def columns(features: Features, start: tuple[int, int, int], stop: tuple[int | N
     return np.concatenate(
         [
             features.electrons[:, start[0] : stop[0]],
-            pooled(features.points[..., start[1] : stop[1]], there),
-            pooled(lines, joined.reshape(n, p * p)),
+            *pooled(features.points[..., start[1] : stop[1]], there),
+            *pooled(lines, joined.reshape(n, p * p)),
         ],
         axis=1,
     )

@@ -41,22 +41,22 @@ def pooled_columns(features: Features) -> np.ndarray:
         features.scalars,
         features.electrons,
         features.space_group[:, None],
-        *_pool(features.points, present),
-        *_pool(lines, joined),
+        *pooled(features.points, present),
+        *pooled(lines, joined),
         np.add.reduceat(finite, start) / np.maximum(np.add.reduceat((finite > 0).astype(float), start), 1),
     ]
     table = np.concatenate(columns, axis=1).astype(np.float32)
     return table[:, [len(np.unique(column[np.isfinite(column)])) > 1 for column in table.T]]
 
 
-def _pool(values: np.ndarray, there: np.ndarray) -> list[np.ndarray]:
-    """Mean, least and greatest over axis 1 of [n, p, columns] where `there` [n, p] and known."""
+def pooled(values: np.ndarray, there: np.ndarray) -> list[np.ndarray]:
+    """Mean, least and greatest over axis 1 of [n, p, columns] where `there` [n, p] and known; NaN where none is."""
     known = there[:, :, None] & np.isfinite(values)
     none = ~known.any(1)
     mean = np.where(known, values, 0).sum(1) / np.maximum(known.sum(1), 1)
     least = np.where(known, values, np.inf).min(1)
     greatest = np.where(known, values, -np.inf).max(1)
-    return [np.where(none, np.nan, pooled) for pooled in (mean, least, greatest)]
+    return [np.where(none, np.nan, found) for found in (mean, least, greatest)]
 
 
 def boosted_trees(columns: np.ndarray, labels: np.ndarray, train: np.ndarray, rows: np.ndarray, seed: int) -> float:

@@ -8,7 +8,6 @@ import pytest
 
 from benchmarks import compare_runs
 from benchmarks.grouped_scores import grouped_scores
-from benchmarks.tree_features import pooled
 from jaxboost.data.topomat import CLASSES
 from jaxboost.errors import InputError
 from tests.crystals import prototype, write_parquet
@@ -20,12 +19,6 @@ def test_a_coarse_class_has_the_sum_of_its_parts():
     row = np.array([[values[name] for name in CLASSES]])
     scores = grouped_scores(row, np.array([CLASSES.index("TI")]), CLASSES)[0]
     np.testing.assert_allclose(scores, [1, 0, 1, -np.log(0.3)])
-
-
-def test_places_that_are_not_there_and_values_that_are_not_known_stand_out_of_the_pool():
-    values = np.array([[[1.0], [3.0], [99.0], [np.nan]], [[5.0]] * 4])
-    there = np.array([[True, True, False, True], [False] * 4])
-    np.testing.assert_array_equal(pooled(values, there), [[1, 2, 3], [np.nan] * 3])
 
 
 def _write_run(folder, probabilities):
