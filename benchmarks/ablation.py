@@ -97,7 +97,12 @@ def main(_: list[str]) -> None:
         for k in range(_FOLDS.value):
             train, test = (fold >= 0) & (fold != k), fold == k
             trees = HistGradientBoostingClassifier(
-                max_iter=_TREES.value, learning_rate=0.08, l2_regularization=1.0, max_features=0.3, random_state=0
+                max_iter=_TREES.value,
+                learning_rate=0.08,
+                l2_regularization=1.0,
+                max_features=0.3,
+                early_stopping=True,
+                random_state=0,
             ).fit(matrix[train], dataset.labels[train])
             result[test] = grouped_scores(trees.predict_proba(matrix[test]), dataset.labels[test], dataset.classes)
         results[name] = result
