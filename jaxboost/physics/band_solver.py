@@ -121,17 +121,23 @@ class BandSolver:
         spinless_odd = odd = np.nan
         inversion, parity = self.symmetry.inversion(), None
         if inversion is not None and inversion in self.symmetry.little_group(kpoint):
-            parity = states.dual.conj().T @ self.symmetry.apply(inversion, kpoint, self.model, states.coefficients)
-            at = (self.symmetry, [inversion], kpoint, self.model, states)
+            images = self.symmetry.apply(inversion, kpoint, self.model, states.coefficients)
+            start, stop = self._window(states, spinors)
+            parity = states.dual[:, start:stop].conj().T @ images[:, start:stop]
+            single = (states.dual.conj() * images).sum(axis=0).real
             half = electrons // 2
             if electrons % 2 == 0 and states.energies[half] - states.energies[half - 1] > DEGENERATE:
-                spinless_odd = odd_states(occupied_characters(*at)[0], half)
+                spinless_odd = odd_states(single[:half].sum(), half)
             if spinors is not None and levels[electrons] - levels[electrons - 1] > DEGENERATE:
-                odd = odd_states(occupied_characters(*at, spinors)[0], electrons)
+                # The inversion leaves spins alone: both are counted alike.
+                assert spinors.vectors is not None
+                vectors = spinors.vectors[:, : spinors.electrons].reshape(2, stop - start, -1)
+                among = np.einsum("sab,sab->", vectors.conj(), parity @ vectors).real
+                odd = odd_states(2 * single[:start].sum() + among, electrons)
         pairs = (states.coefficients.conj() * states.dual).real
         filled = np.clip(electrons / 2 - np.arange(len(states.energies)), 0, 1)
         (valence, valence_parity), (conduction, conduction_parity) = self._edges(states, spinors, levels, parity)
-        occupied = self.characters @ pairs @ filled / filled.sum()
+        occupied = self.characters @ (pairs @ filled) / filled.sum()
         return PointBands(
             levels=levels,
             spinless_levels=states.energies,
@@ -143,18 +149,28 @@ class BandSolver:
             spinless_odd=spinless_odd,
         )
 
+    def _window(self, states: States, spinors: SpinorStates | None) -> tuple[int, int]:
+        """First and one past the last spinless state that the edges can be made of."""
+        if spinors is not None:
+            return spinors.start, spinors.stop
+        edges = states.energies[[(self.model.electrons - 1) // 2, self.model.electrons // 2]]
+        start, stop = np.searchsorted(states.energies, edges + [-_EDGE_REACH, _EDGE_REACH])
+        return int(start), int(stop)
+
     def _edges(
         self, states: States, spinors: SpinorStates | None, levels: np.ndarray, parity: np.ndarray | None
     ) -> list[tuple[np.ndarray, float]]:
-        """Characters `[len(CHARACTERS)]` and mean parity (NaN without `parity`, `[m, m]`) of the two edges."""
+        """Characters `[len(CHARACTERS)]` and mean parity of the two edges.
+
+        `parity` is that between the states of the window, `[w, w]`; without it the mean is NaN.
+        """
         electrons = self.model.electrons
+        start, stop = self._window(states, spinors)
+        first, window = 2 * start, slice(start, stop)
         if spinors is None or spinors.vectors is None:
-            first, window = 0, slice(0, len(states.energies))
-            energies, spins = np.repeat(states.energies, 2), [np.repeat(np.eye(len(states.energies)), 2, axis=1)]
+            energies, spins = np.repeat(states.energies[window], 2), [np.repeat(np.eye(stop - start), 2, axis=1)]
         else:
-            half = spinors.stop - spinors.start
-            first, window = 2 * spinors.start, slice(spinors.start, spinors.stop)
-            energies, spins = spinors.energies, [spinors.vectors[:half], spinors.vectors[half:]]
+            energies, spins = spinors.energies, [spinors.vectors[: stop - start], spinors.vectors[stop - start :]]
         result = []
         for edge, side in ((electrons - 1, np.s_[: electrons - first]), (electrons, np.s_[electrons - first :])):
             away = np.abs(energies - levels[edge])
@@ -167,7 +183,7 @@ class BandSolver:
                     (states.coefficients[:, window] @ spin).conj() * (states.dual[:, window] @ spin)
                 ).real @ weight
                 if parity is not None:
-                    mean_parity += float((spin.conj() * (parity[window, window] @ spin)).sum(axis=0).real @ weight)
+                    mean_parity += float((spin.conj() * (parity @ spin)).sum(axis=0).real @ weight)
             result.append((self.characters @ share, mean_parity))
         return result
 

@@ -50,8 +50,18 @@ class OrbitalSymmetry:
         return int(found[0]) if len(found) else None
 
     def apply(self, operation: int, kpoint: np.ndarray, model: Model, coefficients: np.ndarray) -> np.ndarray:
-        """The images `[m, b]` of spinless states at a k-point that the operation keeps."""
-        return self.matrix(operation, kpoint, model) @ coefficients
+        """The images `[m, b]` of spinless states at a k-point that the operation keeps: `matrix @ coefficients`.
+
+        Atom by atom, as an operation takes the orbitals of one to those of one other.
+        """
+        start = np.searchsorted(model.atom, np.arange(len(self.image[operation]) + 1))
+        phase = np.exp(-2j * np.pi * (self.shift[operation] @ kpoint))
+        images = np.empty(coefficients.shape, complex)
+        for atom, image in enumerate(self.image[operation]):
+            slots = model.slot[start[atom] : start[atom + 1]]
+            turn = phase[atom] * self.orbital[operation][np.ix_(slots, slots)]
+            images[start[image] : start[image + 1]] = turn @ coefficients[start[atom] : start[atom + 1]]
+        return images
 
     def matrix(self, operation: int, kpoint: np.ndarray, model: Model) -> np.ndarray:
         """`[m, m]`, on the orbitals of a model, at a k-point that the operation keeps."""
@@ -155,6 +165,7 @@ def level_characters(
     coefficients, dual = states.coefficients[:, window] @ up_down, states.dual[:, window] @ up_down
     characters = np.zeros(len(operations), complex)
     for row, operation in enumerate(operations):
-        images = symmetry.matrix(operation, kpoint, model) @ coefficients
+        flat = coefficients.swapaxes(0, 1).reshape(model.n_orbitals, -1)
+        images = symmetry.apply(operation, kpoint, model, flat).reshape(model.n_orbitals, 2, -1).swapaxes(0, 1)
         characters[row] = (symmetry.spin[operation][:, :, None, None] * dual.conj()[:, None] * images[None]).sum()
     return characters
