@@ -27,6 +27,7 @@ def config(tmp_path, monkeypatch) -> ConfigDict:
     monkeypatch.setattr(recipe, "features_of", lambda *arguments: pytest.fail("it computes"))
     monkeypatch.setattr(recipe, "environment", lambda: pytest.fail("it asks for the devices"))
     config = quick.get_config()
+    config.tight_binding.enabled = False  # the datasets here have no features
     config.data.path = str(small_table(tmp_path / "table.parquet"))
     config.data.label_column = "kind"
     config.data.classes = LABELS
