@@ -27,7 +27,7 @@ def get_config() -> ConfigDict:
     network.kspace_layers = 2
     network.kspace_heads = 4
     network.scalar_widths = (384, 384, 384)  # equal widths are residual
-    network.electron_widths = (128, 128)
+    network.electron_widths = (256, 256)
     network.group_width = 16
     network.fusion_width = 256
     network.classifier_widths = (256, 256, 256, 256)
