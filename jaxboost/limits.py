@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from jaxboost.errors import InputError
-from jaxboost.physics.tight_binding_elements import PARAMETER_SETS
 
 
 class Limit(NamedTuple):
@@ -92,7 +91,7 @@ LIMITS: dict[str, Limit] = {
     "tight_binding.window": _POSITIVE,
     "tight_binding.near": _number("above 0 and below 0.5", lambda x: 0 < x < 0.5),
     "tight_binding.mesh": _whole(0, 16),  # points of the mesh grow with its cube
-    "tight_binding.parameters": _one_of(*PARAMETER_SETS),
+    "tight_binding.parameters": _one_of("published", "learned"),
     "network.token": _whole(1),
     "network.crystal_width": _whole(1),
     "network.crystal_layers": _whole(1),

@@ -29,7 +29,10 @@ FLOOR = {
 # Files beside the folders. These know nothing of crystals or networks, only of those before them:
 ENTRANCE = ("console", "environment", "limits", "command_line")
 # These know every folder, the entrance, and those before them:
-SIXTH_FLOOR = ("settings", "inputs", "estimate", "rows", "evaluation", "finished_run", "scoring", "recipe", "estimator")
+SIXTH_FLOOR = (
+    "settings", "inputs", "estimate", "rows", "baselines", "evaluation", "finished_run", "scoring", "recipe",
+    "estimator", "learn_bands",
+)  # fmt: skip
 # Of the package: models know only JAX and Flax, reporting knows only arrays.
 KNOW_NOTHING = GROUND | {"models", "reporting"}
 MODELS_KNOW = {"jax", "flax", "numpy"}

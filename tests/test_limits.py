@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from configs import embedded, extreme, quick
 from jaxboost.errors import InputError
 from jaxboost.limits import LIMITS, check_classes, check_config, unknown_field
+from jaxboost.physics.tight_binding_elements import PARAMETER_SETS
 
 
 def changed(**values) -> ConfigDict:
@@ -132,3 +133,10 @@ def test_rules_and_groupings_must_fit_the_classes():
     with pytest.raises(InputError, match="config.data.groupings.3-class is for .*give each one group"):
         check_classes(config, ("a", "b"))
     check_classes(changed(data__rules=ConfigDict(), data__groupings=ConfigDict()), ("a", "b"))
+
+
+def test_every_set_of_tight_binding_figures_has_a_name_that_a_config_may_hold():
+    config = quick.get_config()
+    for name in PARAMETER_SETS:
+        config.tight_binding.parameters = name
+        check_config(config)

@@ -121,15 +121,15 @@ def band_arrays(crystal: Crystal, settings: BandSettings) -> tuple[np.ndarray, n
     """
     found = band_features(crystal, PARAMETER_SETS[settings.parameters](), settings)
     p = len(found.points)
-    own_lines = _resolved(found.lines, BAND_LINE_COLUMNS)
+    own_lines = resolved(found.lines, BAND_LINE_COLUMNS)
     lines = np.zeros((p, p, len(BAND_LINE_COLUMNS)), np.float32)
     for i, j, line in joined_points(crystal.space_group_number):
         lines[i, j] = lines[j, i] = own_lines[line]
-    row = np.concatenate([[np.float32(found.reason is None)], _resolved(found.row, BAND_COLUMNS)])
-    return _resolved(found.points, BAND_POINT_COLUMNS), lines, row, found.reason or ""
+    row = np.concatenate([[np.float32(found.reason is None)], resolved(found.row, BAND_COLUMNS)])
+    return resolved(found.points, BAND_POINT_COLUMNS), lines, row, found.reason or ""
 
 
-def _resolved(values: np.ndarray, columns: Sequence[str]) -> np.ndarray:
+def resolved(values: np.ndarray, columns: Sequence[str]) -> np.ndarray:
     """Energies that are read against zero, such as gaps, as `asinh(E / 0.1 eV)`.
 
     Whether a gap is 0 or 0.1 eV says more than whether it is 3 or 5, so a network should see it as well.

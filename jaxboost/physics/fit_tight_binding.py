@@ -1,21 +1,14 @@
-"""Fits the tight-binding figures to known gaps and classes, and writes the table that `learned_parameters` reads.
+"""Fits the tight-binding figures to known gaps and classes through the eigenvalue problem.
 
-    python -m jaxboost.physics.fit_tight_binding --data=TABLE
-
-The rows are training rows of the table's split, without vote rows and without one fold, so that what the fit is worth
-can be seen on crystals it never saw. Gaps (column `dft_band_gap_ev`, computed without spin-orbit coupling; magnetic
-crystals left out) and labels are targets and never inputs: the figures, some nine a shell-bearing element, are frozen
-and serve structures alone.
+Each crystal asks something of its levels (`band_targets`), whose derivatives by all figures at once come from its
+states (`level_gradients`). `jaxboost.learn_bands` is the command.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
@@ -23,7 +16,6 @@ import optax
 from joblib import Parallel, delayed, parallel_config
 
 from jaxboost.crystal import Crystal, Structure, StructureError, make_crystal
-from jaxboost.data.gaps import known_gaps
 from jaxboost.errors import InputError
 from jaxboost.physics.band_solver import BandSolver
 from jaxboost.physics.band_targets import TargetPath, TargetSettings, find_targets, target_path
@@ -32,7 +24,6 @@ from jaxboost.physics.overlaps import BOHR, two_centre_overlaps
 from jaxboost.physics.tight_binding import Bonds, find_bonds, model_of_bonds
 from jaxboost.physics.tight_binding_elements import (
     Parameters,
-    parameters_to_json,
     published_parameters,
     quantum_numbers,
 )
@@ -194,55 +185,3 @@ def fit(crystals: Sequence[FitCrystal], settings: FitSettings, targets: TargetSe
                 flush=True,
             )
     return moved(offsets)
-
-
-def main() -> None:
-    """Reads the table, fits, writes `tight_binding_learned.json` beside this module."""
-    # Not needed by the bands themselves.
-    from configs import quick
-    from jaxboost.rows import split_table
-
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="parquet table with labels, gaps and a split")
-    parser.add_argument("--leave_fold", type=int, default=0, help="the fold that the fit does not see; -1: sees all")
-    parser.add_argument("--output", default=str(Path(__file__).with_name("tight_binding_learned.json")))
-    parser.add_argument("--workers", type=int, default=2)
-    for name, value in asdict(FitSettings()).items():
-        parser.add_argument(f"--{name}", type=type(value), default=value)
-    given = vars(parser.parse_args())
-    settings = FitSettings(**{name: given[name] for name in asdict(FitSettings())})
-    targets = TargetSettings()
-
-    config = quick.get_config()
-    config.data.path = given["data"]
-    table, splits = split_table(config, Path(given["output"]).parent / "no_run")
-    gaps = known_gaps(Path(given["data"]), list(table.ids))
-    sizes = np.array([len(structure.atomic_numbers) for structure in table.structures])
-    rows = np.flatnonzero((splits.fold >= 0) & (splits.fold != given["leave_fold"]) & (sizes <= settings.max_atoms))
-    rows = np.random.default_rng(0).permutation(rows)[: settings.rows]
-    with parallel_config("loky", n_jobs=given["workers"], inner_max_num_threads=1):
-        found = Parallel()(
-            delayed(prepare)(table.structures[i], table.classes[table.labels[i]], gaps[i], settings.neglect)
-            for i in rows
-        )
-    crystals = [one for one in found if one is not None]
-    print(
-        f"{len(crystals)} of {len(rows)} crystals, {sum(np.isfinite(one.gap) for one in crystals)} with a gap",
-        flush=True,
-    )
-    parameters = fit(crystals, settings, targets, given["workers"])
-    record = {
-        "fitted_to": f"{len(crystals)} training rows of a table with SHA-256 {table.sha256}, fold "
-        f"{given['leave_fold']} of seed {config.seed} left out",
-        "fit": asdict(settings),
-        "targets": asdict(targets),
-        **parameters_to_json(parameters),
-    }
-    text = json.dumps(record, indent=1)
-    # A row a shell.
-    text = text.replace("[\n   ", "[").replace(",\n   ", ", ").replace("\n  ]", "]")
-    Path(given["output"]).write_text(text + "\n", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

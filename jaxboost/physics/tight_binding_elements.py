@@ -103,7 +103,7 @@ def published_parameters() -> Parameters:
 
 @lru_cache(maxsize=1)
 def learned_parameters() -> Parameters:
-    """The figures that `python -m jaxboost.physics.fit_tight_binding` fitted to a table's training rows, read-only.
+    """The figures that `python -m jaxboost.learn_bands` fitted to a table's training rows, read-only.
 
     Shells that no fitted crystal holds keep the published figures.
     """

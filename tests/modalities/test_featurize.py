@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from jaxboost.crystal import make_crystal
 from jaxboost.modalities.band_rows import BAND_COLUMNS, BAND_LINE_COLUMNS, BAND_POINT_COLUMNS
-from jaxboost.modalities.bands import ELECTRON_COLUMNS, BandSettings, band_features
+from jaxboost.modalities.bands import ELECTRON_COLUMNS, BandSettings, band_features, resolved
 from jaxboost.modalities.features import Features
 from jaxboost.modalities.featurize import VERSION, FeaturizerSettings, featurize, featurize_one
 from jaxboost.modalities.valence_bands import joined_points
@@ -72,17 +72,24 @@ def test_each_band_column_is_where_its_point_or_line_is():
     group = space_group(225)
     found = band_features(make_crystal(SALT), published_parameters(), ON.bands)
     p = len(group.kpoints)
-    np.testing.assert_array_equal(on.points[0, :p, -len(BAND_POINT_COLUMNS) :], found.points)
+    np.testing.assert_array_equal(
+        on.points[0, :p, -len(BAND_POINT_COLUMNS) :], resolved(found.points, BAND_POINT_COLUMNS)
+    )
     assert not on.points[0, p:].any() and not on.lines[0, p:].any()
-    np.testing.assert_array_equal(on.electrons[0, -len(BAND_COLUMNS) :], found.row)
+    np.testing.assert_array_equal(on.electrons[0, -len(BAND_COLUMNS) :], resolved(found.row, BAND_COLUMNS))
     assert on.electrons[0, -len(ELECTRON_COLUMNS)] == 1 and on.band_reason[0] == ""
     lines = on.lines[0, ..., -len(BAND_LINE_COLUMNS) :]
-    joined = np.zeros(lines.shape[:2], bool)
+    joined, own = np.zeros(lines.shape[:2], bool), resolved(found.lines, BAND_LINE_COLUMNS)
     for i, j, line in joined_points(225):
-        np.testing.assert_array_equal(lines[i, j], found.lines[line])
-        np.testing.assert_array_equal(lines[j, i], found.lines[line])
+        np.testing.assert_array_equal(lines[i, j], own[line])
+        np.testing.assert_array_equal(lines[j, i], own[line])
         joined[i, j] = joined[j, i] = True
     assert np.nanmax(np.abs(lines[joined])) > 0 and not lines[~joined].any()
+
+
+def test_energies_read_against_zero_are_stretched_there_and_nothing_else_is():
+    values = resolved(np.array([[0.1, 0.1, -5.0, np.nan]]), ("gamma_gap", "valence_width", "level_1", "crossing_gap"))
+    np.testing.assert_allclose(values[0], [np.log(1 + np.sqrt(2)), 0.1, -np.log(50 + np.sqrt(2501)), np.nan], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
