@@ -13,10 +13,7 @@ def get_config() -> ConfigDict:
     config = extreme.get_config()
     config.name = "quick"
 
-    bands = config.tight_binding
-    bands.enabled = True
-    bands.parameters = "learned"
-    bands.max_orbitals = 200  # 79% of the reference table, at a third of what 300 takes
+    config.tight_binding.max_orbitals = 200  # 79% of the reference table, at a third of what 300 takes
 
     network = config.network
     network.token = 192

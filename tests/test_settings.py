@@ -34,8 +34,9 @@ def test_a_checkpoint_of_another_featurizer_or_network_is_told_apart(config):
     assert {key for key in first if first[key] != second[key]} == {"classes", "featurizer", "network"}
 
 
-def test_bands_are_off_until_enabled():
+def test_bands_are_off_where_they_are_not_enabled():
     config = extreme.get_config()
+    config.tight_binding.enabled = False
     off = settings.featurizer_settings(config)
     assert off == FeaturizerSettings(**config.crystal.to_dict()) and off.bands is None
     config.tight_binding.mesh = 2

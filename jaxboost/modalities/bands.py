@@ -54,7 +54,7 @@ class BandSettings:
     window: float = 12.0
     near: float = 0.05
     mesh: int = 3
-    parameters: str = "published"
+    parameters: str = "learned"
 
 
 @dataclass(frozen=True)

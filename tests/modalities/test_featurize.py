@@ -21,7 +21,7 @@ from tests.crystals import prototype
 
 OFF = FeaturizerSettings(neighbors=6, cutoff=5.0)
 MODULE = sys.modules["jaxboost.modalities.featurize"]  # the package has a function of that name
-ON = replace(OFF, bands=BandSettings(mesh=1))
+ON = replace(OFF, bands=BandSettings(mesh=1, parameters="published"))
 SALT = prototype("rocksalt", (12, 8), 4.21)
 
 
