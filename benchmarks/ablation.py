@@ -24,7 +24,7 @@ from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from benchmarks.grouped_scores import SCORES, grouped_scores, print_difference, print_means
+from benchmarks.grouped_scores import SCORES, grouped_scores, print_difference, print_header, print_means
 from benchmarks.tree_features import columns
 from jaxboost.console import say
 from jaxboost.data.materials import Table
@@ -116,8 +116,8 @@ def main(_: list[str]) -> None:
 
 def report(part: str, results: dict[str, np.ndarray], formulas: np.ndarray) -> None:
     """Prints the scores of some rows, and of each set the differences to those before it."""
-    print(f"\n{part}: {len(formulas)} rows")
-    print(f"{'':14}" + "".join(f"{name:>16}" for name in SCORES))
+    print(f"\n{part}: {len(formulas)} rows", end="")
+    print_header("")
     for place, (name, result) in enumerate(results.items()):
         print_means(name, result)
         for other, against in list(results.items())[:place]:

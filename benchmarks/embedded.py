@@ -16,6 +16,7 @@ import numpy as np
 from configs import embedded
 from jaxboost.baselines import NAMES, baselines
 from jaxboost.data.embedded import prototype_of
+from jaxboost.errors import InputError
 from jaxboost.rows import features_of, split_table, splits_of_rows
 from jaxboost.run_folder import read_json
 
@@ -50,7 +51,9 @@ def main() -> None:
         held_out.append(baselines(dataset, train, np.flatnonzero(splits.fold == fold), config.seed))
     print(f"\naccuracy, % (held out: the mean of {arguments.folds} folds){'held out':>12}{'test':>9}")
     metrics = read_json(arguments.workdir / "metrics.json") if arguments.workdir else {}
-    on_test = metrics.get("baselines", {})
+    if metrics and "baselines" not in metrics:
+        raise InputError(f"{arguments.workdir}: a run on another table; give one of configs/embedded.py")
+    on_test = metrics["baselines"] if metrics else {}
     for key, text in NAMES.items():
         mean = 100 * np.mean([found[key] for found in held_out])
         print(f"{text:46}{mean:12.2f}" + (f"{100 * on_test[key]:9.2f}" if on_test else ""))

@@ -1,6 +1,6 @@
 """Symmetry-enforced semimetals of a labelled table, found from the structures alone.
 
-    python -m benchmarks.forbidden_fillings ../shared/data/topomat/materials.parquet
+    python -m benchmarks.forbidden_fillings TABLE
 
 A filling `nu mod m != 0` has no band insulator (Watanabe, Po, Zaletel, Vishwanath, PRL 117, 096404, 2016). `nu` and the
 space group come from the structure. Where the table says itself how many electrons its own calculation had
@@ -36,6 +36,7 @@ def main() -> None:
 
     config = quick.get_config()
     config.data.path = str(path)
+    config.tight_binding.enabled = False  # fillings need no bands
     table = read_table(path, label_column=config.data.label_column, classes=tuple(config.data.classes))
     dataset = features_of(config, table)
     features = dataset.features

@@ -18,10 +18,19 @@ def grouped_scores(probabilities: np.ndarray, labels: np.ndarray, classes: tuple
     return np.stack([*right, log_loss], axis=1).astype(float)
 
 
+def print_header(title: str) -> None:
+    """The names of the scores."""
+    print(f"\n{title:14}" + _aligned(list(SCORES)))
+
+
+def _aligned(values: list[str]) -> str:
+    return "".join(f"{value:>16}" for value in values[:-1]) + f"{values[-1]:>18}"
+
+
 def print_means(name: str, result: np.ndarray) -> None:
     """One line of accuracies in percent and the log loss."""
     values = [f"{100 * value:.2f}" for value in result[:, :-1].mean(axis=0)] + [f"{result[:, -1].mean():.4f}"]
-    print(f"{name:14}" + "".join(f"{value:>16}" for value in values))
+    print(f"{name:14}" + _aligned(values))
 
 
 def print_difference(name: str, result: np.ndarray, base: np.ndarray, formulas: np.ndarray) -> None:
@@ -29,4 +38,4 @@ def print_difference(name: str, result: np.ndarray, base: np.ndarray, formulas: 
     found = [paired_difference(result[:, i], base[:, i], formulas) for i in range(len(SCORES))]
     values = [f"{100 * d:+.2f} +- {100 * e:.2f}" for d, e in found[:-1]]
     values.append(f"{found[-1][0]:+.4f} +- {found[-1][1]:.4f}")
-    print(f"{name:14}" + "".join(f"{value:>16}" for value in values))
+    print(f"{name:14}" + _aligned(values))

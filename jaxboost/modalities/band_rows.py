@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from jaxboost.crystal import Crystal
-from jaxboost.physics.band_rule import RULE_CLASSES, is_nodal, rule_class
+from jaxboost.physics.band_rule import RULE_CLASSES, freeing_neighbours, is_nodal, rule_class
 from jaxboost.physics.band_solver import CHARACTERS, DEGENERATE, LineBands, PointBands
 from jaxboost.physics.band_structure import BandStructure
 from jaxboost.physics.space_groups import space_group
@@ -243,27 +243,13 @@ def _smallest(gaps: np.ndarray) -> float:
 
 
 def _lifting(levels: list[np.ndarray], n: int) -> float:
-    """The largest of the distances of `lifting_distance` over the points where the filling cuts a level.
+    """The largest of the distances to the neighbour that would free the level that the filling cuts, over the points.
 
     NaN where it cuts none, or one that no neighbour would free.
     """
-    cut = [lifting_distance(here, n) for here in levels if here[n] - here[n - 1] < DEGENERATE]
-    return max(cut) if cut and np.isfinite(cut).all() else np.nan
-
-
-def lifting_distance(levels: np.ndarray, n: int) -> float:
-    """From a level that the filling cuts to the nearest one that, on its other side, would leave it uncut.
-
-    That is one above with as many states as are filled, or one below with as many as are empty; infinite without.
-    """
-    cut = np.flatnonzero(np.abs(levels - levels[n]) < DEGENERATE)
-    first, last = int(cut[0]), int(cut[-1])
-    filled, found = n - first, np.inf
-    if first > 0 and (np.abs(levels - levels[first - 1]) < DEGENERATE).sum() == len(cut) - filled:
-        found = min(found, float(levels[first] - levels[first - 1]))
-    if last + 1 < len(levels) and (np.abs(levels - levels[last + 1]) < DEGENERATE).sum() == filled:
-        found = min(found, float(levels[last + 1] - levels[last]))
-    return found
+    cut = [min(freeing_neighbours(here, n), default=None) for here in levels if here[n] - here[n - 1] < DEGENERATE]
+    distances = [nearest[0] for nearest in cut if nearest is not None]
+    return max(distances) if cut and len(distances) == len(cut) else np.nan
 
 
 def _shapes(bands: BandStructure, fermi: float) -> dict[str, float]:

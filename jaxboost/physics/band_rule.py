@@ -1,5 +1,7 @@
 """The topological class that a band structure suggests by itself, without any learning."""
 
+import numpy as np
+
 from jaxboost.physics.band_solver import DEGENERATE, LineBands
 from jaxboost.physics.band_structure import BandStructure
 
@@ -26,3 +28,30 @@ def is_nodal(line: LineBands, electrons: int) -> bool:
     """Whether the filling cuts a level near an end: a degeneracy that symmetry puts on the whole line."""
     gaps = (line.levels[:, electrons] - line.levels[:, electrons - 1])[[0, 2]]
     return bool((gaps < DEGENERATE).any())
+
+
+def same_level(levels: np.ndarray, index: int) -> np.ndarray:
+    """Indices of all states of the level that state `index` belongs to."""
+    return np.flatnonzero(np.abs(levels - levels[index]) < DEGENERATE)
+
+
+def freeing_neighbours(levels: np.ndarray, electrons: int) -> list[tuple[float, int, int]]:
+    """Of a level that the filling cuts, the neighbours that on its other side would leave it uncut.
+
+    That is the one above if it has as many states as are filled, the one below if it has as many as are empty.
+
+    Args:
+      levels: `[2m]` eV, ascending.
+      electrons: that the states hold.
+
+    Returns:
+      (distance in eV, lower and upper state of the gap that would have to close) of each.
+    """
+    cut = same_level(levels, electrons)
+    first, last = int(cut[0]), int(cut[-1])
+    filled, found = electrons - first, []
+    if first > 0 and len(same_level(levels, first - 1)) == len(cut) - filled:
+        found.append((float(levels[first] - levels[first - 1]), first - 1, first))
+    if last + 1 < len(levels) and len(same_level(levels, last + 1)) == filled:
+        found.append((float(levels[last + 1] - levels[last]), last, last + 1))
+    return found

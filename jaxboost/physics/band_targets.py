@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from jaxboost.crystal import Crystal
+from jaxboost.physics.band_rule import freeing_neighbours, same_level
 from jaxboost.physics.band_solver import DEGENERATE, BandSolver
 from jaxboost.physics.band_states import SpinorStates, States
 from jaxboost.physics.indices import InversionIndices, inversion_indices, same_representation, star_phases
@@ -138,13 +139,8 @@ def _ask_for_gap(result: Targets, half: int, points: int, wanted: float, weight:
         result.terms += _spread(point, energies[point], level, False, sign * slope)
 
 
-def _level(levels: np.ndarray, index: int) -> np.ndarray:
-    """Indices of all states of the level that one of them belongs to."""
-    return np.flatnonzero(np.abs(levels - levels[index]) < DEGENERATE)
-
-
 def _spread(point: int, levels: np.ndarray, index: int, spin_orbit: bool, weight: float) -> list[LevelWeight]:
-    same = _level(levels, index)
+    same = same_level(levels, index)
     return [LevelWeight(point, int(i), spin_orbit, weight / len(same)) for i in same]
 
 
@@ -162,7 +158,9 @@ class _Decisions:
         n, points = self.electrons, self.path.points
         cut = np.flatnonzero(self.gaps[:points] < DEGENERATE)
         if label == "HSPSM":
-            unequal = [k for k in range(points) if len(_level(self.levels[k], n - 1)) != len(_level(self.levels[k], n))]
+            unequal = [
+                k for k in range(points) if len(same_level(self.levels[k], n - 1)) != len(same_level(self.levels[k], n))
+            ]
             if not len(cut):
                 self._close(unequal)
             return
@@ -203,34 +201,26 @@ class _Decisions:
 
     def _free(self, k: int) -> None:
         """Asks the nearest level that would free the one cut at a k-point to come to its other side."""
-        levels = self.levels[k]
-        cut = _level(levels, self.electrons)
-        first, last = int(cut[0]), int(cut[-1])
-        filled, found = self.electrons - first, []
-        if first > 0 and len(_level(levels, first - 1)) == len(cut) - filled:
-            found.append((float(levels[first] - levels[first - 1]), first - 1, first))
-        if last + 1 < len(levels) and len(_level(levels, last + 1)) == filled:
-            found.append((float(levels[last + 1] - levels[last]), last, last + 1))
-        if found and min(found)[0] < _FAR:
-            self._close_between(k, *min(found)[1:])
+        nearest = min(freeing_neighbours(self.levels[k], self.electrons), default=None)
+        if nearest is not None and nearest[0] < _FAR:
+            self._close_between(k, *nearest[1:])
 
     def _ask_of_lines(self, label: str) -> bool:
         """Whether any line has a crossing."""
         crossings, making, undoing = False, [], []
-        if label != "HSPSM":
-            for start, end, reached, operations in self.path.lines:
-                ends = ((start, self.path.kpoints[start]), (end, reached))
-                characters = [self._occupied(k, at, operations) for k, at in ends]
-                crossing = not same_representation(*characters)
-                crossings |= crossing
-                for (k, at), own, other in zip(ends, characters, characters[::-1], strict=True):
-                    swap = self._swap(k, at, operations)
-                    if swap is None or same_representation(swap, 0 * swap):
-                        continue
-                    if not crossing:
-                        making.append(k)
-                    elif same_representation(own + swap, other):
-                        undoing.append(k)
+        for start, end, reached, operations in self.path.lines:
+            ends = ((start, self.path.kpoints[start]), (end, reached))
+            characters = [self._occupied(k, at, operations) for k, at in ends]
+            crossing = not same_representation(*characters)
+            crossings |= crossing
+            for (k, at), own, other in zip(ends, characters, characters[::-1], strict=True):
+                swap = self._swap(k, at, operations)
+                if swap is None or same_representation(swap, 0 * swap):
+                    continue
+                if not crossing:
+                    making.append(k)
+                elif same_representation(own + swap, other):
+                    undoing.append(k)
         if label == "HSLSM":
             if not crossings:
                 self._close(making)

@@ -79,7 +79,7 @@ def parameter_gradient(
         projector = term.weight * (vectors @ vectors.conj().T)
         density[at] += projector
         energy_density[at] += energy * projector
-    overlap, phases = _bare_overlaps(model, kpoints[used])
+    overlap = model.bloch(kpoints[used])[1] - np.eye(m)  # H holds the overlaps between orbitals, not the ones within
     gradient = Parameters(*(np.zeros_like(np.asarray(array, float)) for array in parameters))
     np.add.at(gradient.spin_orbit, numbers, coupling)
     levels = _add_factors(gradient, parameters, bonds, model, (density.conj() * overlap).real.sum(axis=0))
@@ -87,7 +87,7 @@ def parameter_gradient(
     crowd, pull = bonds.surroundings.T[:, :, None]
     for array, share in ((gradient.level, 1.0), (gradient.crowd_shift, crowd), (gradient.pull_shift, pull)):
         np.add.at(array, numbers, share * levels)
-    blocks = _bond_gradients(bonds, model, model.factor * density - energy_density, phases)
+    blocks = _bond_gradients(bonds, model, kpoints[used], model.factor * density - energy_density)
     _add_exponents(gradient, parameters, bonds, blocks)
     return gradient
 
@@ -103,20 +103,7 @@ def _spin_orbit_by_orbital(model: Model, vectors: np.ndarray) -> np.ndarray:
     return (up.conj() * turned_up + down.conj() * turned_down).real / 2
 
 
-def _bare_overlaps(model: Model, kpoints: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Overlaps `[k, m, m]` without those of an orbital with itself, and the phases `[k, c]` of each group of bonds."""
-    start = np.searchsorted(model.atom, np.arange(model.atom[-1] + 2))
-    overlap = np.zeros((len(kpoints), model.n_orbitals, model.n_orbitals), complex)
-    phases = []
-    for one, other, cells, blocks in model.groups:
-        phase = np.exp(2j * np.pi * (kpoints @ cells.T))
-        total = (phase @ blocks.reshape(len(cells), -1)).reshape(len(kpoints), *blocks.shape[1:])
-        overlap[:, start[one] : start[one + 1], start[other] : start[other + 1]] = total
-        phases.append(phase)
-    return overlap + overlap.conj().swapaxes(1, 2), phases
-
-
-def _bond_gradients(bonds: Bonds, model: Model, weight: np.ndarray, phases: list[np.ndarray]) -> np.ndarray:
+def _bond_gradients(bonds: Bonds, model: Model, kpoints: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """`[kinds, integrals]` derivatives with respect to the two-centre overlaps.
 
     Args:
@@ -126,7 +113,8 @@ def _bond_gradients(bonds: Bonds, model: Model, weight: np.ndarray, phases: list
     kept = occupied_orbitals(bonds.atomic_numbers)
     blocks = np.zeros((len(bonds.kind), 9, 9))
     row = 0
-    for (one, other, cells, _), phase in zip(model.groups, phases, strict=True):
+    for one, other, cells, _ in model.groups:
+        phase = np.exp(2j * np.pi * (kpoints @ cells.T))
         part = weight[:, start[one] : start[one + 1], start[other] : start[other + 1]]
         # The bond and its reverse, which stands in the other half of the matrix, give the same.
         found = 2 * (phase.T @ part.conj().reshape(len(part), -1)).real

@@ -136,9 +136,11 @@ def parameters_from_json(values: dict[str, Any]) -> Parameters:
     """Read-only parameters.
 
     Raises:
-      InputError: the shells are not those of the table of elements.
+      InputError: the columns are others, or the shells are not those of the table of elements.
     """
     arrays = {name: getattr(published_parameters(), name).copy() for name in _BY_SHELL}
+    if values["columns"] != ["atomic_number", "l", *_BY_SHELL]:
+        raise InputError(f"the learned tight-binding figures have the columns {values['columns']}: fit anew")
     rows = np.array(values["shells"], float)
     z, shell = rows[:, 0].astype(int), rows[:, 1].astype(int)
     if list(zip(z, shell, strict=True)) != list(zip(*np.nonzero(quantum_numbers()), strict=True)):

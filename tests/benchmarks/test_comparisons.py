@@ -1,6 +1,7 @@
 """What benchmarks compare: scores of rows in closed form, pooling over the places that are there, runs row by row."""
 
 import csv
+import json
 import sys
 
 import numpy as np
@@ -30,6 +31,7 @@ def _write_run(folder, probabilities):
             writer.writerow(
                 [f"m{i}", "test", "trivial", *(p if name == "trivial" else (1 - p) / 4 for name in CLASSES)]
             )
+    (folder / "splits.json").write_text(json.dumps({"folds": [["m0"], ["m1", "m2"]]}), encoding="utf-8")
     return str(folder)
 
 
@@ -41,8 +43,11 @@ def test_runs_are_compared_on_the_rows_of_both(tmp_path, monkeypatch, capsys):
     compare_runs.main()
     out = capsys.readouterr().out
     # Two of three rows become right: +66.67 points, standard error sqrt(3 / 2 * (2 / 9 + 4 / 9)) / 3 = 1 / 3.
-    assert "test: 3 rows" in out and "+66.67 +- 33.33" in out
+    assert "test: 3" in out and "+66.67 +- 33.33" in out
     assert max(len(line) for line in out.splitlines()) <= 80
     (tmp_path / "b" / "predictions.csv").write_text("material_id,split,label,p_trivial\n", encoding="utf-8")
     with pytest.raises(InputError, match="share no test row"):
+        compare_runs.main()
+    (tmp_path / "b" / "splits.json").write_text(json.dumps({"folds": [["m0", "m1"], ["m2"]]}), encoding="utf-8")
+    with pytest.raises(InputError, match="have other folds"):
         compare_runs.main()

@@ -5,8 +5,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from jaxboost.crystal import Structure, make_crystal
-from jaxboost.modalities.band_rows import BAND_COLUMNS, BAND_LINE_COLUMNS, BAND_POINT_COLUMNS, lifting_distance
+from jaxboost.modalities.band_rows import BAND_COLUMNS, BAND_LINE_COLUMNS, BAND_POINT_COLUMNS
 from jaxboost.modalities.bands import BandSettings, band_features
+from jaxboost.physics.band_rule import freeing_neighbours
 from jaxboost.physics.space_groups import space_group
 from jaxboost.physics.tight_binding_elements import published_parameters
 from tests.crystals import prototype
@@ -106,9 +107,11 @@ def test_edges_of_opposite_parity_at_a_trim_are_told_from_equal_ones():
 
 def test_a_cut_level_is_freed_by_the_neighbour_that_fits():
     levels = np.repeat([-3.0, -1.0, 0.0, 0.4, 2.0], [2, 2, 4, 2, 6])
-    assert lifting_distance(levels, 6) == pytest.approx(0.4)  # two of four filled: two states from above or from below
-    assert lifting_distance(levels, 7) == np.inf  # one empty or three filled: no neighbour has so many
-    assert lifting_distance(np.delete(levels, [8, 9]), 6) == pytest.approx(1.0)
+    assert min(freeing_neighbours(levels, 6))[0] == pytest.approx(
+        0.4
+    )  # two of four filled: two states from above or from below
+    assert not freeing_neighbours(levels, 7)  # one empty or three filled: no neighbour has so many
+    assert freeing_neighbours(np.delete(levels, [8, 9]), 6) == [(pytest.approx(1.0), 3, 4)]
 
 
 def test_grey_tin_is_cut_at_gamma_until_its_p_level_is_deep():
