@@ -99,7 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("known_materials.png"))
     output = parser.parse_args().output
-    figure, panels = empty_figure(14, 7, 2, 5, heights=(1, 1))
+    figure, panels = empty_figure(11, 5.5, 2, 5, heights=(1, 1))
     print(f"{'':10}{'measured':>18}" + "".join(f"{name:>24}" for name in PARAMETER_SETS))
     wrong = dict.fromkeys(PARAMETER_SETS, 0)
     for axes, known in zip(panels, MATERIALS, strict=True):
