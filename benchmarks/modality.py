@@ -20,6 +20,7 @@ from jaxboost import settings as of
 from jaxboost.console import say
 from jaxboost.data.batches import symmetry_tables
 from jaxboost.data.dataset import Dataset, resident
+from jaxboost.data.isopointal import Reference, make_reference
 from jaxboost.finished_run import restore_member, scorer_of
 from jaxboost.inference import fit_temperature
 from jaxboost.modalities import MODALITIES
@@ -28,7 +29,7 @@ from jaxboost.reporting.metrics import paired_difference
 from jaxboost.rows import features_of, split_table, splits_of_rows
 from jaxboost.training.loop import Progress, Workshop, train_population
 from jaxboost.training.member import Member
-from jaxboost.training.roster import make_roster
+from jaxboost.training.roster import make_roster, reference_rows
 
 _CONFIG = config_flags.DEFINE_config_file("config", "configs/quick.py")
 _MODALITY = flags.DEFINE_enum("modality", "kspace", MODALITIES, "which one to leave out")
@@ -43,7 +44,7 @@ def without(member: Member, modality: str) -> Member:
     )
 
 
-def logits_of(members: list[Member], dataset: Dataset) -> list[np.ndarray]:
+def logits_of(members: list[Member], dataset: Dataset, reference: Reference) -> list[np.ndarray]:
     """[n, class] of each member's validation rows, from its best epoch."""
     config = _CONFIG.value
     sizes = dataset.features.n_orbits
@@ -52,7 +53,7 @@ def logits_of(members: list[Member], dataset: Dataset) -> list[np.ndarray]:
             network=Network(of.network_settings(config, len(dataset.classes))),
             settings=of.training_settings(config, sizes, len(members[0].train)),
             mesh=of.device_mesh(config, len(members)),
-            materials=resident(dataset, config.data.rules),
+            materials=resident(dataset, config.data.rules, reference, config.data.relatives),
             tables=symmetry_tables(),
             sizes=sizes,
             folder=Path(folder),
@@ -62,7 +63,7 @@ def logits_of(members: list[Member], dataset: Dataset) -> list[np.ndarray]:
         )
         train_population(members, workshop, report=_report, should_stop=lambda: False)
         trained = [restore_member(workshop.folder / member.name, workshop.identity)[0] for member in members]
-    scorer = scorer_of(config, dataset, dataset.classes, len(trained))
+    scorer = scorer_of(config, dataset, dataset.classes, len(trained), reference)
     return [logits for logits, _ in scorer(trained, [member.validation for member in members])]
 
 
@@ -79,9 +80,11 @@ def main(_: list[str]) -> None:
     with tempfile.TemporaryDirectory() as nowhere:
         table, splits = split_table(config, Path(nowhere))
     dataset = features_of(config, table)
-    folds = make_roster(config, splits_of_rows(splits, dataset), dataset.features)[: _FOLDS.value]
+    splits = splits_of_rows(splits, dataset)
+    reference = make_reference(dataset.features, dataset.labels, reference_rows(splits))
+    folds = make_roster(config, splits, dataset.features)[: _FOLDS.value]
     members = [*folds, *(without(member, modality) for member in folds)]
-    logits = logits_of(members, dataset)
+    logits = logits_of(members, dataset, reference)
 
     losses, hits, rows = [], [], np.concatenate([member.validation for member in folds])
     for side in (logits[: len(folds)], logits[len(folds) :]):

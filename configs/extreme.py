@@ -25,6 +25,7 @@ def get_config() -> ConfigDict:
     data.rules = ConfigDict(topomat.RULES)  # class -> trivial, insulator or semimetal; empty: no symmetry penalty
     data.vote_fraction = 0.06  # of the training rows: no member sees them, temperature and best are chosen on them
     data.test_fraction = 0.15  # of the rows, when the table has no `split` column
+    data.relatives = 64  # nearest isopointal training crystals whose labels are heard; 0: none
     data.cache_dir = "~/.cache/jaxboost"  # featurised crystals, by content and settings
     data.workers = -1  # processes that featurise; -1: one a core
 

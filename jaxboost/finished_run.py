@@ -14,6 +14,7 @@ from jaxboost import settings as of
 from jaxboost.console import Stopwatch, say
 from jaxboost.data.batches import Normalizer, symmetry_tables
 from jaxboost.data.dataset import Dataset, resident
+from jaxboost.data.isopointal import Reference, make_reference, read_reference
 from jaxboost.data.splits import Splits
 from jaxboost.errors import InputError
 from jaxboost.evaluation import Ballot, Evaluation, evaluate
@@ -24,6 +25,7 @@ from jaxboost.reporting.album import draw
 from jaxboost.run_folder import read_json, write_csv, write_json
 from jaxboost.training.checkpoints import has_checkpoint, restore_checkpoint
 from jaxboost.training.loop import check_identity
+from jaxboost.training.roster import reference_rows
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,19 @@ def vote_of(workdir: Path) -> RunVote:
     stored = read_json(path)
     ballot = Ballot(**{field.name: stored[field.name] for field in fields(Ballot)})
     return RunVote(ballot, tuple(stored["classes"]), frozenset(stored["formulas"]))
+
+
+def keep_reference(workdir: Path, dataset: Dataset, splits: Splits) -> Reference:
+    """Writes what `reference_of` reads: the crystals that members are trained on, with their labels."""
+    reference = make_reference(dataset.features, dataset.labels, reference_rows(splits))
+    (workdir / "members").mkdir(parents=True, exist_ok=True)
+    reference.save(workdir / "members" / "reference.npz")
+    return reference
+
+
+def reference_of(workdir: Path) -> Reference:
+    """Of the run in `workdir`. Raises `InputError` where it cannot be read."""
+    return read_reference(workdir / "members" / "reference.npz")
 
 
 def present(ballot: Ballot, names: Collection[str]) -> Ballot:
@@ -136,7 +151,10 @@ def restore_members(
     return Restored([member for member, _ in good], {member.name: fitted for member, fitted in good}, notes)
 
 
-def scorer_of(config: ConfigDict, dataset: Dataset, classes: tuple[str, ...], members: int) -> Scorer:
+def scorer_of(
+    config: ConfigDict, dataset: Dataset, classes: tuple[str, ...], members: int, reference: Reference
+) -> Scorer:
+    """Of the rows of a dataset; `reference` is that of the run."""
     sizes = dataset.features.n_orbits
     settings = of.scoring_settings(config, sizes)
     mesh = of.device_mesh(config, members)
@@ -145,7 +163,7 @@ def scorer_of(config: ConfigDict, dataset: Dataset, classes: tuple[str, ...], me
         settings=settings,
         mesh=mesh,
         views=of.vote_views(config),
-        materials=resident(dataset, config.data.rules),
+        materials=resident(dataset, config.data.rules, reference, config.data.relatives),
         tables=symmetry_tables(),
         sizes=sizes,
     )
@@ -170,7 +188,7 @@ def evaluate_run(
         found,
         dataset,
         splits,
-        scorer_of(config, dataset, dataset.classes, len(members)),
+        scorer_of(config, dataset, dataset.classes, len(members), reference_of(workdir)),
         groupings=config.data.groupings.to_dict(),
         average=config.vote.average,
         super_members=config.vote.members,

@@ -77,6 +77,7 @@ LIMITS: dict[str, Limit] = {
     "data.rules": Limit("{class: 'trivial', 'insulator' or 'semimetal'}", _is_mapping),
     "data.vote_fraction": _SHARE,
     "data.test_fraction": _SHARE,
+    "data.relatives": _whole(0),
     "data.cache_dir": _TEXT,
     "data.workers": Limit(
         "a whole number of processes, or -1 for one a core", lambda x: _is_whole(x) and (x == -1 or x >= 1)

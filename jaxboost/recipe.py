@@ -27,7 +27,7 @@ from jaxboost.data.splits import Splits, splits_to_json
 from jaxboost.environment import environment
 from jaxboost.errors import InputError
 from jaxboost.estimate import estimate
-from jaxboost.finished_run import evaluate_run, keep_vote, member_names, metrics_of, write_results
+from jaxboost.finished_run import evaluate_run, keep_reference, keep_vote, member_names, metrics_of, write_results
 from jaxboost.limits import check_config
 from jaxboost.models import Network
 from jaxboost.reporting import console_table
@@ -126,13 +126,14 @@ def _train_members(
 ) -> Outcome:
     """K folds, ensemble and full model, as one population; unfinished where a signal asked to stop before the end."""
     members = make_roster(config, splits, dataset.features)
+    reference = keep_reference(workdir, dataset, splits)
     sizes = dataset.features.n_orbits
     fold_rows = int(np.median([len(m.train) for m in members if m.name.startswith("kfold_")]))
     workshop = Workshop(
         network=Network(of.network_settings(config, len(dataset.classes))),
         settings=of.training_settings(config, sizes, fold_rows),
         mesh=mesh,
-        materials=resident(dataset, config.data.rules),
+        materials=resident(dataset, config.data.rules, reference, config.data.relatives),
         tables=symmetry_tables(),
         sizes=sizes,
         folder=workdir / "members",

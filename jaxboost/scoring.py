@@ -24,6 +24,7 @@ from jaxboost.finished_run import (
     evaluate_run,
     metrics_of,
     present,
+    reference_of,
     restore_members,
     scorer_of,
     vote_of,
@@ -138,7 +139,8 @@ def predict(
         _refuse_if(strict, found, reasons)
         members = restore_members(config, workdir, vote.classes, allow_partial).members
         everything = np.arange(len(dataset))
-        results = scorer_of(config, dataset, vote.classes, len(members))(members, [everything] * len(members))
+        scorer = scorer_of(config, dataset, vote.classes, len(members), reference_of(workdir))
+        results = scorer(members, [everything] * len(members))
         scored = {m.name: result for m, result in zip(members, results, strict=True)}
         forecast = cast_votes(scored, present(vote.ballot, scored), vote.ballot.best)
         predicted = dict(zip(usable, _predicted_values(dataset, forecast), strict=True))

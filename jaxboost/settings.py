@@ -112,6 +112,7 @@ def checkpoint_identity(config: ConfigDict, classes: tuple[str, ...]) -> dict[st
     return {
         "classes": list(classes),
         "featurizer": featurizer_settings(config).digest,
+        "relatives": config.data.relatives,
         "network": json.loads(json.dumps(config.network.to_dict())),
     }
 

@@ -8,6 +8,7 @@ import pytest
 
 from jaxboost.crystal import Structure, make_crystal
 from jaxboost.data.batches import fit_normalizer, gather, make_materials, node_budget, symmetry_tables
+from jaxboost.data.isopointal import find_relatives, make_reference
 from jaxboost.modalities.bands import BandSettings
 from jaxboost.modalities.crystal_graph import atom_graph, crystal_graph
 from jaxboost.modalities.features import Features, concatenate
@@ -87,7 +88,9 @@ CHANGES = {f.__name__[1:]: f for f in (_permuted, _other_cell, _supercell, _rota
 def scorer():
     """Logits of features by one small network with random weights, which nothing here trains."""
     base = concatenate([featurize_one(s, SETTINGS) for s in PROTOTYPES.values()])
-    normalizer = fit_normalizer(base, np.arange(len(base)))
+    labels = np.arange(len(base))
+    reference = make_reference(base, labels, labels)
+    normalizer = fit_normalizer(base, labels, np.ones(len(base), bool))
     network = Network(
         NetworkSettings(
             classes=5, cutoff=7.0, token=16, crystal_width=16, crystal_layers=2, radial=8, kspace_width=16,
@@ -98,7 +101,9 @@ def scorer():
     tables = symmetry_tables()
 
     def batch_of(features: Features, rows, nodes, modalities=(True,) * 4):
-        materials = make_materials(features, np.ones((len(features), 5), bool), np.zeros(len(features)))
+        unlabelled = np.zeros(len(features))
+        relatives = find_relatives(features, reference, 4)
+        materials = make_materials(features, np.ones((len(features), 5), bool), unlabelled, relatives)
         return gather(
             materials, jax.numpy.asarray(rows), nodes=nodes, normalizer=normalizer,
             modalities=np.array(modalities), cutoff=7.0,

@@ -39,6 +39,7 @@ def run(tmp_path, monkeypatch):
     for module in (scoring, finished_run):
         monkeypatch.setattr(module, "restore_members", _one_member)
         monkeypatch.setattr(module, "scorer_of", lambda *_: _no_idea)
+        monkeypatch.setattr(module, "reference_of", lambda workdir: None)
     table = write_parquet(tmp_path / "table.parquet", STRUCTURES.items(), {"kind": ["a", "b", "a"]})
     return SimpleNamespace(config=config, folder=tmp_path, table=str(table))
 

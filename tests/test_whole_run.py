@@ -119,7 +119,7 @@ def test_the_folder_holds_what_the_contract_says(run):
         ".lock", "config.json", "environment.json", "figures", "log.jsonl", "members", "metrics.json",
         "predictions.csv", "rejected.csv", "report.html", "splits.json", "tensorboard", "without_bands.csv",
     ]  # fmt: skip
-    assert sorted(path.name for path in (run / "members").iterdir()) == [*members, "vote.json"]
+    assert sorted(path.name for path in (run / "members").iterdir()) == [*members, "reference.npz", "vote.json"]
     for member in members:
         folder = run / "members" / member
         step = str(json.loads((folder / "LAST_GOOD").read_text())["step"])

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxboost.crystal.elements import ELEMENT_PROPERTIES
+from jaxboost.data.isopointal import Relatives, columns
 from jaxboost.data.views import View, displaced
 from jaxboost.modalities.features import Features
 from jaxboost.modalities.kspace_graph import space_group_arrays
@@ -20,7 +21,8 @@ CLIP = 10.0  # standard deviations; a rare column would otherwise drown the rest
 
 class Materials(NamedTuple):
     """Everything a run needs of its crystals, on the device once. Shapes as in `Features`, and
-    `possible` [n, class], `label` [n] (-1 unknown).
+    `possible` [n, class], `label` [n] (-1 unknown), `relative`, `relative_distance` [n, k] and `relative_label` [m]
+    as in `isopointal.Relatives`.
     """
 
     offset: Array
@@ -39,12 +41,17 @@ class Materials(NamedTuple):
     identity: Array
     possible: Array
     label: Array
+    relative: Array
+    relative_distance: Array
+    relative_label: Array
     strain_constant: Array
     strain_proportional: Array
 
 
 class Normalizer(NamedTuple):
-    """Mean and standard deviation of each column, fitted on the training rows of one member."""
+    """What the training rows of one member give: mean and standard deviation of each column, and
+    `known` [m], which crystals of the reference (`isopointal.Reference`) are among them.
+    """
 
     points_mean: Array
     points_std: Array
@@ -54,10 +61,11 @@ class Normalizer(NamedTuple):
     scalars_std: Array
     electrons_mean: Array
     electrons_std: Array
+    known: Array
 
 
-def make_materials(features: Features, possible: np.ndarray, label: np.ndarray) -> Materials:
-    """Joins features, the classes that symmetry allows [n, class] and labels [n] into one resident table."""
+def make_materials(features: Features, possible: np.ndarray, label: np.ndarray, relatives: Relatives) -> Materials:
+    """Joins features, the classes that symmetry allows [n, class], labels [n] and relatives into one resident table."""
     names = set(Materials._fields) & set(Features.__dataclass_fields__)
     arrays = {name: getattr(features, name) for name in names}
     for name in ("offset", "element", "site_group", "target", "space_group"):
@@ -68,6 +76,9 @@ def make_materials(features: Features, possible: np.ndarray, label: np.ndarray) 
         **arrays,
         possible=possible,
         label=label.astype(np.int32),
+        relative=relatives.index,
+        relative_distance=relatives.distance,
+        relative_label=relatives.label,
         strain_constant=constant,
         strain_proportional=proportional,
     )
@@ -87,21 +98,24 @@ def symmetry_tables() -> SymmetryTables:
     )
 
 
-def fit_normalizer(features: Features, rows: np.ndarray) -> Normalizer:
-    """Column means and deviations over the given rows; constant columns get deviation 1, NaN is left out."""
+def fit_normalizer(features: Features, rows: np.ndarray, known: np.ndarray) -> Normalizer:
+    """Column means and deviations over the given rows; constant columns get deviation 1, NaN is left out.
+
+    `known` [m] says which crystals of the reference are among the rows.
+    """
     groups, number = space_group_arrays(), features.space_group[rows]
     points = features.points[rows][groups.present[number]]
     lines = features.lines[rows][groups.line[number][..., 0] > 0]
     values = [points, lines, features.scalars[rows], features.electrons[rows]]
     fitted = []
     for value in values:
-        known = np.isfinite(value)
-        count = np.maximum(known.sum(0), 1)
-        mean = np.where(known, value, 0).sum(0, dtype=np.float64) / count
-        variance = (np.where(known, value - mean, 0) ** 2).sum(0, dtype=np.float64) / count
+        there = np.isfinite(value)
+        count = np.maximum(there.sum(0), 1)
+        mean = np.where(there, value, 0).sum(0, dtype=np.float64) / count
+        variance = (np.where(there, value - mean, 0) ** 2).sum(0, dtype=np.float64) / count
         std = np.sqrt(variance)
         fitted += [mean.astype(np.float32), np.where(std < 1e-4, 1.0, std).astype(np.float32)]
-    return Normalizer(*fitted)
+    return Normalizer._make([*fitted, known])
 
 
 def gather(
@@ -155,6 +169,9 @@ def gather(
         noise = jax.vmap(lambda one: jax.random.normal(one, (k + 1, 3)))(keys)
         distance = displaced(distance, materials.direction[orbit], noise, view)
         reach = reach * (1 + view.strain)
+    standard_scalars = _standard(scalars, normalizer.scalars_mean, normalizer.scalars_std)
+    related = (materials.relative[row], materials.relative_distance[row], materials.relative_label)
+    relatives = columns(*related, normalizer.known, materials.possible.shape[1], jnp)
     return Batch(
         element=materials.element[orbit],
         site_group=materials.site_group[orbit],
@@ -166,7 +183,7 @@ def gather(
         space_group=jnp.where(there, materials.space_group[row], 0),
         points=_standard(materials.points[row], normalizer.points_mean, normalizer.points_std),
         lines=_standard(materials.lines[row], normalizer.lines_mean, normalizer.lines_std),
-        scalars=_standard(scalars, normalizer.scalars_mean, normalizer.scalars_std),
+        scalars=jnp.concatenate([standard_scalars, relatives], axis=1),
         electrons=_standard(materials.electrons[row], normalizer.electrons_mean, normalizer.electrons_std),
         mask=materials.mask[row] & modalities,
         possible=materials.possible[row],

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxboost.data.batches import Materials, make_materials
+from jaxboost.data.isopointal import Reference, find_relatives, no_relatives
 from jaxboost.data.materials import Table
 from jaxboost.errors import InputError
 from jaxboost.modalities.features import Features
@@ -107,7 +108,9 @@ def possible_classes(allowed: np.ndarray, classes: tuple[str, ...], rules: Mappi
     return np.stack(columns, 1)
 
 
-def resident(dataset: Dataset, rules: Mapping[str, str]) -> Materials:
-    """The dataset as the arrays that live on the device."""
+def resident(dataset: Dataset, rules: Mapping[str, str], reference: Reference, count: int) -> Materials:
+    """The dataset as the arrays that live on the device, with `count` relatives of each crystal in the reference."""
     possible = possible_classes(dataset.features.allowed, dataset.classes, rules)
-    return make_materials(dataset.features, possible, dataset.labels)
+    features = dataset.features
+    relatives = find_relatives(features, reference, count) if count else no_relatives(len(features))
+    return make_materials(features, possible, dataset.labels, relatives)

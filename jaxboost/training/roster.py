@@ -18,14 +18,16 @@ _SEEDS = {"kfold": 0, "ensemble": 1000, "full": 2000}
 def make_roster(config: ConfigDict, splits: Splits, features: Features) -> list[Member]:
     """K folds, ensemble and full model, in this order.
 
-    Every normalizer is fitted on the member's own training rows; vote and test rows stand in no member.
+    Every normalizer is fitted on the member's own training rows, and it knows the labels of those alone; vote and test
+    rows stand in no member.
     """
     usable = splits.fold >= 0
+    reference = reference_rows(splits) if config.data.relatives else None
     members = []
     for k in range(config.kfold.folds):
         validation = splits.fold == k
         figures = _figures(config, config.kfold, _SEEDS["kfold"] + k)
-        members.append(_member(f"kfold_{k}", usable & ~validation, validation, figures, features))
+        members.append(_member(f"kfold_{k}", usable & ~validation, validation, figures, features, reference))
     for i in range(config.ensemble.members):
         validation = splits.ensemble_validation[i]
         figures = _figures(config, config.ensemble, _SEEDS["ensemble"] + i)._replace(
@@ -33,10 +35,15 @@ def make_roster(config: ConfigDict, splits: Splits, features: Features) -> list[
             weight_decay=config.optimizer.weight_decay * (1 + i * config.ensemble.weight_decay_step),
             mixup_alpha=config.ensemble.mixup_alpha + i * config.ensemble.mixup_alpha_step,
         )
-        members.append(_member(f"ensemble_{i}", usable & ~validation, validation, figures, features))
+        members.append(_member(f"ensemble_{i}", usable & ~validation, validation, figures, features, reference))
     figures = _figures(config, config.full, _SEEDS["full"])
-    members.append(_member("full", usable, np.zeros_like(usable), figures, features))
+    members.append(_member("full", usable, np.zeros_like(usable), figures, features, reference))
     return members
+
+
+def reference_rows(splits: Splits) -> np.ndarray:
+    """Rows that the reference of a run is made of: those that some member sees."""
+    return np.flatnonzero(splits.fold >= 0)
 
 
 def _figures(config: ConfigDict, kind: ConfigDict, seed: int) -> Hyperparameters:
@@ -59,7 +66,13 @@ def _figures(config: ConfigDict, kind: ConfigDict, seed: int) -> Hyperparameters
 
 
 def _member(
-    name: str, train: np.ndarray, validation: np.ndarray, figures: Hyperparameters, features: Features
+    name: str,
+    train: np.ndarray,
+    validation: np.ndarray,
+    figures: Hyperparameters,
+    features: Features,
+    reference: np.ndarray | None,
 ) -> Member:
     rows = np.flatnonzero(train)
-    return Member(name, rows, np.flatnonzero(validation), fit_normalizer(features, rows), figures)
+    known = np.zeros(1, bool) if reference is None else train[reference]
+    return Member(name, rows, np.flatnonzero(validation), fit_normalizer(features, rows, known), figures)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxboost.data.batches import fit_normalizer, make_materials, node_budget, symmetry_tables
+from jaxboost.data.isopointal import no_relatives
 from jaxboost.errors import InputError
 from jaxboost.modalities.bands import BandSettings
 from jaxboost.modalities.features import concatenate
@@ -54,7 +55,7 @@ def crew() -> tuple[dict[str, Member], Workshop]:
     labels = np.repeat([0, 1], len(pairs))
     rows = np.random.default_rng(0).permutation(len(labels))
     train, validation = rows[:32], rows[32:]
-    normalizer = fit_normalizer(features, train)
+    normalizer = fit_normalizer(features, train, np.zeros(1, bool))
     hypers = {
         "kfold_0": (HYPER, validation),
         "kfold_1": (HYPER._replace(seed=2, dropout=0.3), validation),
@@ -70,7 +71,7 @@ def crew() -> tuple[dict[str, Member], Workshop]:
             axis="map",
         ),
         mesh=make_mesh(1, 1),
-        materials=make_materials(features, np.ones((len(labels), 2), bool), labels),
+        materials=make_materials(features, np.ones((len(labels), 2), bool), labels, no_relatives(len(labels))),
         tables=symmetry_tables(),
         sizes=features.n_orbits,
         folder=Path(),
@@ -209,12 +210,12 @@ def test_a_member_none_of_whose_crystals_has_bands_trains_to_finite_numbers(crew
     features = concatenate([featurize_one(structure, nowhere) for structure in structures])
     assert (features.band_reason != "").all()
     rows, labels = np.arange(len(features)), np.repeat([0, 1], len(pairs))
-    normalizer = fit_normalizer(features, rows)
+    normalizer = fit_normalizer(features, rows, np.zeros(1, bool))
     assert all(np.isfinite(array).all() for array in normalizer)
     member = replace(members["kfold_0"], train=rows, validation=rows, normalizer=normalizer)
     run = train(
         [member],
-        materials=make_materials(features, np.ones((len(labels), 2), bool), labels),
+        materials=make_materials(features, np.ones((len(labels), 2), bool), labels, no_relatives(len(labels))),
         sizes=features.n_orbits,
     )
     (state,) = run.restored.values()
