@@ -48,7 +48,9 @@ def main() -> None:
     held_out = []
     for fold in range(arguments.folds):
         train = np.flatnonzero((splits.fold >= 0) & (splits.fold != fold))
-        held_out.append(baselines(dataset, train, np.flatnonzero(splits.fold == fold), config.seed))
+        held_out.append(
+            baselines(dataset, train, np.flatnonzero(splits.fold == fold), config.seed, config.data.relatives)
+        )
     print(f"\naccuracy, % (held out: the mean of {arguments.folds} folds){'held out':>12}{'test':>9}")
     metrics = read_json(arguments.workdir / "metrics.json") if arguments.workdir else {}
     if metrics and "baselines" not in metrics:

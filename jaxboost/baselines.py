@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from jaxboost.data.dataset import Dataset
 from jaxboost.data.embedded import prototype_of
+from jaxboost.data.isopointal import relative_columns
 from jaxboost.data.splits import Splits
 from jaxboost.modalities.featurize import Features
 from jaxboost.modalities.kspace_graph import space_group_arrays
@@ -73,17 +74,18 @@ def boosted_trees(columns: np.ndarray, labels: np.ndarray, train: np.ndarray, ro
         return float((trees.predict(columns[rows]) == labels[rows]).mean())
 
 
-def baselines(dataset: Dataset, train: np.ndarray, rows: np.ndarray, seed: int) -> dict[str, float]:
+def baselines(dataset: Dataset, train: np.ndarray, rows: np.ndarray, seed: int, relatives: int) -> dict[str, float]:
     """Accuracies of simple models on some rows of the embedded table.
 
     Args:
       dataset: of the embedded table.
       train, rows: indices of the rows to fit on and to score.
       seed: of the trees.
+      relatives: how many are heard, as `config.data.relatives`.
 
     Returns:
       `majority`: the most frequent class; `prototype`: the most frequent one of each prototype; `elements`: boosted
-      trees on the composition alone; `boosted_trees`: on all features, pooled (`pooled_columns`).
+      trees on the composition alone; `boosted_trees`: on all features, pooled (`pooled_columns`), and relatives.
     """
     labels = dataset.labels
     names, prototype = np.unique([prototype_of(name) for name in dataset.ids], return_inverse=True)
@@ -91,17 +93,21 @@ def baselines(dataset: Dataset, train: np.ndarray, rows: np.ndarray, seed: int) 
     np.add.at(counts, (prototype[train], labels[train]), 1)
     commonest = counts.argmax(axis=1)
     composition = dataset.features.scalars[:, : column_names().index(LATTICE_COLUMNS[0])]
+    all_columns = pooled_columns(dataset.features)
+    if relatives:
+        heard = relative_columns(dataset.features, labels, train, relatives, len(dataset.classes))
+        all_columns = np.concatenate([all_columns, heard], axis=1)
     return {
         "majority": float((labels[rows] == counts.sum(axis=0).argmax()).mean()),
         "prototype": float((labels[rows] == commonest[prototype[rows]]).mean()),
         "elements": boosted_trees(composition, labels, train, rows, seed),
-        "boosted_trees": boosted_trees(pooled_columns(dataset.features), labels, train, rows, seed),
+        "boosted_trees": boosted_trees(all_columns, labels, train, rows, seed),
     }
 
 
-def on_test_rows(dataset: Dataset, splits: Splits, seed: int) -> dict[str, float]:
+def on_test_rows(dataset: Dataset, splits: Splits, seed: int, relatives: int) -> dict[str, float]:
     """`baselines` on the test rows, fitted on the rows that the members see."""
-    return baselines(dataset, np.flatnonzero(splits.fold >= 0), np.flatnonzero(splits.test), seed)
+    return baselines(dataset, np.flatnonzero(splits.fold >= 0), np.flatnonzero(splits.test), seed, relatives)
 
 
 def baseline_lines(found: Mapping[str, float]) -> str:

@@ -100,7 +100,7 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
         keep_vote(workdir, evaluation.ballot, dataset, splits)
         metrics = metrics_of(config, dataset, splits, evaluation, watch)
         if not config.data.path:
-            metrics["baselines"] = on_test_rows(dataset, splits, config.seed)
+            metrics["baselines"] = on_test_rows(dataset, splits, config.seed, config.data.relatives)
         write_results(workdir, metrics, evaluation, read_log(workdir / "log.jsonl"), notes)
         _say_scores(metrics)
         say(f"report: {workdir / 'report.html'}")

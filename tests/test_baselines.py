@@ -45,11 +45,11 @@ def test_trees_find_a_threshold():
 
 def test_look_ups_are_fitted_on_the_training_rows_alone(dataset, monkeypatch):
     monkeypatch.setattr(of, "boosted_trees", lambda columns, labels, train, rows, seed: float(columns.shape[1]))
-    found = baselines(dataset, np.arange(11), np.arange(6, 12), seed=0)
+    found = baselines(dataset, np.arange(11), np.arange(6, 12), seed=0, relatives=4)
     assert found["majority"] == pytest.approx(1 / 6) and found["prototype"] == pytest.approx(5 / 6)
     assert found["elements"] < dataset.features.scalars.shape[1]
     fold = np.array([0] * 11 + [-1])
     splits = Splits(fold < 0, np.zeros(12, bool), fold, np.zeros((0, 12), bool))
-    assert on_test_rows(dataset, splits, 0)["prototype"] == 0.0  # the test row is the exception of its prototype
+    assert on_test_rows(dataset, splits, 0, 4)["prototype"] == 0.0  # the test row is the exception of its prototype
     text = baseline_lines(found)
     assert "a look-up by prototype" in text and "83.33" in text and all(len(line) <= 80 for line in text.splitlines())

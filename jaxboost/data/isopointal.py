@@ -166,6 +166,12 @@ def _by_orbits(crystals: Features | Reference) -> dict[bytes, tuple[np.ndarray, 
     return {key: (np.array(rows), np.array(elements)) for key, (rows, elements) in found.items()}
 
 
+def relative_columns(features: Features, labels: np.ndarray, train: np.ndarray, count: int, classes: int) -> np.ndarray:
+    """[n, `column_count(classes)`] what a model fitted on the rows `train` may hear, for every row."""
+    found = find_relatives(features, make_reference(features, labels, train), count)
+    return columns(found.index, found.distance, found.label, np.ones(len(train), bool), classes)
+
+
 def column_count(classes: int) -> int:
     """Columns that `columns` gives."""
     return (len(WIDTHS) + 1) * classes + 3
