@@ -1,5 +1,7 @@
 """Fusion with and without attention: what each reads, and what weights it reports."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,10 +13,15 @@ TOKENS = jax.random.normal(jax.random.key(1), (2, 4, 8))
 MASK = jnp.array([[True, True, True, True], [True, False, True, False]])
 
 
-def fused(attention: bool, tokens: jax.Array):
+@functools.cache
+def built(attention: bool):
     module = Fusion(heads=2, width=6, attention=attention, dtype=jnp.float32)
-    params = module.init(jax.random.key(0), TOKENS, MASK, None)
-    return *module.apply(params, tokens, MASK, None), params["params"]
+    return jax.jit(module.init)(jax.random.key(0), TOKENS, MASK, None), jax.jit(module.apply)
+
+
+def fused(attention: bool, tokens: jax.Array):
+    params, apply = built(attention)
+    return *apply(params, tokens, MASK, None), params["params"]
 
 
 @pytest.mark.parametrize("attention", [True, False])
