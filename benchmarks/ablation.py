@@ -22,10 +22,9 @@ from time import monotonic
 import numpy as np
 from absl import app, flags
 from ml_collections import ConfigDict, config_flags
-from sklearn.ensemble import HistGradientBoostingClassifier
 
 from benchmarks.grouped_scores import SCORES, grouped_scores, print_difference, print_header, print_means
-from benchmarks.tree_features import columns
+from benchmarks.tree_features import boosted, columns
 from jaxboost.console import say
 from jaxboost.data.materials import Table
 from jaxboost.data.splits import Splits
@@ -96,14 +95,7 @@ def main(_: list[str]) -> None:
         begun, result = monotonic(), np.full((len(fold), len(SCORES)), np.nan)
         for k in range(_FOLDS.value):
             train, test = (fold >= 0) & (fold != k), fold == k
-            trees = HistGradientBoostingClassifier(
-                max_iter=_TREES.value,
-                learning_rate=0.08,
-                l2_regularization=1.0,
-                max_features=0.3,
-                early_stopping=True,
-                random_state=0,
-            ).fit(matrix[train], dataset.labels[train])
+            trees = boosted(matrix[train], dataset.labels[train], _TREES.value)
             result[test] = grouped_scores(trees.predict_proba(matrix[test]), dataset.labels[test], dataset.classes)
         results[name] = result
         say(f"{name}: {matrix.shape[1]} columns, {monotonic() - begun:.0f} s")

@@ -33,6 +33,14 @@ def print_means(name: str, result: np.ndarray) -> None:
     print(f"{name:14}" + _aligned(values))
 
 
+def print_means_with_errors(name: str, result: np.ndarray, formulas: np.ndarray) -> None:
+    """`print_means`, each with its standard error by formula."""
+    found = [paired_difference(column, np.zeros(len(column)), formulas) for column in result.T]
+    values = [f"{100 * mean:.2f} +- {100 * error:.2f}" for mean, error in found[:-1]]
+    values.append(f"{found[-1][0]:.4f} +- {found[-1][1]:.4f}")
+    print(f"{name:14}" + _aligned(values))
+
+
 def print_difference(name: str, result: np.ndarray, base: np.ndarray, formulas: np.ndarray) -> None:
     """One line of differences in points and of the log loss, each with its standard error by formula."""
     found = [paired_difference(result[:, i], base[:, i], formulas) for i in range(len(SCORES))]

@@ -55,6 +55,7 @@ def get_config() -> ConfigDict:
     network.scalar_widths = (1024, 768, 512)
     network.electron_widths = (512, 512)
     network.group_width = 32  # embedding of the space group
+    network.fusion = "attention"  # across modalities; 'concatenation' leaves it out (benchmarks/techniques.py)
     network.fusion_heads = 8
     network.fusion_width = 1024
     network.classifier_widths = (1024, 512, 256, 128)

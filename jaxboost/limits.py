@@ -103,6 +103,7 @@ LIMITS: dict[str, Limit] = {
     "network.scalar_widths": _WIDTHS,
     "network.electron_widths": _WIDTHS,
     "network.group_width": _whole(1),
+    "network.fusion": _one_of("attention", "concatenation"),
     "network.fusion_heads": _whole(1),
     "network.fusion_width": _whole(1),
     "network.classifier_widths": _WIDTHS,

@@ -77,6 +77,7 @@ def test_every_field_has_a_limit_and_every_limit_a_field():
         ("tight_binding__near", 0.5, "above 0 and below 0.5"),
         ("tight_binding__mesh", 17, "0 to 16"),
         ("tight_binding__parameters", "learnt", "published"),
+        ("network__fusion", "mean", "config.network.fusion = 'mean': give"),
         ("network__fusion_heads", 7, r"config.network.fusion_heads = 7 must divide config.network.token = \d+"),
         ("network__kspace_heads", 5, "must divide config.network.kspace_width"),
         ("optimizer__min_lr", 1.0, "config.optimizer.min_lr = 1.0 is above config.optimizer.max_lr"),

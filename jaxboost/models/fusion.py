@@ -1,4 +1,7 @@
-"""Fusion: every modality asks the other three, then all four attend to each other, then one vector comes out."""
+"""Fusion: every modality asks the other three, then all four attend to each other, then one vector comes out.
+
+Or, to see what that is worth, the vector comes straight from the four tokens side by side.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,11 @@ def _attention(q: jax.Array, k: jax.Array, v: jax.Array, allowed: jax.Array) -> 
     weight = jnp.where(allowed[..., None], weight, 0)
     mixed = jnp.einsum("bmjh,bmjhf->bmhf", weight.astype(v.dtype), jnp.broadcast_to(v, (*q.shape[:2], *v.shape[2:])))
     return mixed, weight
+
+
+def _evenly(allowed: jax.Array) -> jax.Array:
+    """Weights that add up to 1 over the last axis, the same for all that is `allowed`; zero where nothing is."""
+    return allowed / jnp.maximum(allowed.sum(-1, keepdims=True), 1)
 
 
 class CrossModalAttention(nn.Module):
@@ -74,11 +82,13 @@ class Fusion(nn.Module):
     Attributes:
       heads: attention heads; they divide the tokens' width.
       width: of the result.
+      attention: False leaves out both attentions: the tokens are normalised and concatenated as they are.
       dtype: of the matrix work.
     """
 
     heads: int
     width: int
+    attention: bool
     dtype: jnp.dtype
 
     @nn.compact
@@ -88,17 +98,22 @@ class Fusion(nn.Module):
         """Tokens [b, m, w] and mask [b, m] to [b, width] and the named attention weights.
 
         The weights are `cross_attention` [b, m, j] (which other modality each one listened to, mean over heads) and
-        `modality_attention` [b, m] (self-attention, mean over heads and asking modalities; adds up to 1).
+        `modality_attention` [b, m] (self-attention, mean over heads and asking modalities; adds up to 1). Without
+        attention every modality that is there has the same weight.
         """
         norm = lambda x: nn.LayerNorm(dtype=self.dtype)(x)  # noqa: E731
         missing = self.param("missing", nn.initializers.normal(0.02), tokens.shape[1:])
         x = jnp.where(mask[..., None], tokens, missing.astype(tokens.dtype))
-        update, cross = CrossModalAttention(self.heads, self.dtype)(norm(x), mask)
-        x = x + Dropout()(update, rate)
-        update, own = SelfAttention(self.heads, self.dtype)(norm(x), mask)
-        x = x + Dropout()(update, rate)
-        asking = mask[..., None, None] / jnp.maximum(mask.sum(-1), 1)[:, None, None, None]
-        weights = {"cross_attention": cross.mean(-1), "modality_attention": (own * asking).sum(1).mean(-1)}
+        if self.attention:
+            update, cross = CrossModalAttention(self.heads, self.dtype)(norm(x), mask)
+            x = x + Dropout()(update, rate)
+            update, own = SelfAttention(self.heads, self.dtype)(norm(x), mask)
+            x = x + Dropout()(update, rate)
+            asking = mask[..., None, None] / jnp.maximum(mask.sum(-1), 1)[:, None, None, None]
+            weights = {"cross_attention": cross.mean(-1), "modality_attention": (own * asking).sum(1).mean(-1)}
+        else:
+            others = mask[:, None, :] & ~jnp.eye(mask.shape[1], dtype=bool)
+            weights = {"cross_attention": _evenly(others), "modality_attention": _evenly(mask)}
         flat = norm(x).reshape(x.shape[0], -1)
         y = nn.gelu(norm(nn.Dense(2 * self.width, dtype=self.dtype)(flat)))
         y = Dropout()(y, rate)

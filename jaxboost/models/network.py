@@ -33,6 +33,7 @@ class NetworkSettings:
     scalar_widths: tuple[int, ...]
     electron_widths: tuple[int, ...]
     group_width: int
+    fusion: str
     fusion_heads: int
     fusion_width: int
     classifier_widths: tuple[int, ...]
@@ -66,7 +67,7 @@ class Network(nn.Module):
         self.kspace = KSpaceEncoder(s.kspace_width, s.kspace_layers, s.kspace_heads, s.token, dtype)
         self.scalar = VectorEncoder(s.scalar_widths, s.group_width, 231, s.token, dtype)
         self.electron = VectorEncoder(s.electron_widths, s.group_width, 231, s.token, dtype)
-        self.fusion = Fusion(s.fusion_heads, s.fusion_width, dtype)
+        self.fusion = Fusion(s.fusion_heads, s.fusion_width, s.fusion == "attention", dtype)
         self.classifier = Classifier(s.classifier_widths, s.classes, dtype)
         # softplus(2) = 2.1: an excluded class starts eight times less likely, and training decides from there.
         self.penalty = self.param("penalty", nn.initializers.constant(2.0), (s.classes,))

@@ -1,0 +1,84 @@
+"""Members trained side by side and scored, by the package's own parts, with nothing left behind."""
+
+import tempfile
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from jaxboost import settings as of
+from jaxboost.console import bar, say
+from jaxboost.data.batches import symmetry_tables
+from jaxboost.data.dataset import Dataset, resident
+from jaxboost.data.isopointal import Reference, make_reference
+from jaxboost.data.materials import Table
+from jaxboost.data.splits import Splits
+from jaxboost.errors import InputError
+from jaxboost.finished_run import restore_member, scorer_of
+from jaxboost.inference import TrainedMember
+from jaxboost.models import Network
+from jaxboost.rows import features_of, split_table, splits_of_rows
+from jaxboost.training.loop import Progress, Workshop, train_population
+from jaxboost.training.member import Member
+from jaxboost.training.roster import reference_rows
+
+
+def load(config: ConfigDict) -> tuple[Table, Dataset, Splits]:
+    """The table of a config, the features of its usable rows, and the splits of those as a run draws them."""
+    with tempfile.TemporaryDirectory() as nowhere:
+        table, splits = split_table(config, Path(nowhere))
+    dataset = features_of(config, table)
+    return table, dataset, splits_of_rows(splits, dataset)
+
+
+def reference_of(dataset: Dataset, splits: Splits) -> Reference:
+    """Whom the members of these splits may hear, as in a run."""
+    return make_reference(dataset.features, dataset.labels, reference_rows(splits))
+
+
+def train(
+    config: ConfigDict, dataset: Dataset, members: list[Member], train_rows: int, reference: Reference
+) -> list[TrainedMember]:
+    """The members, trained as one population: one network, and `train_rows` rows make an epoch for each of them.
+
+    `reference` is that of the members (`reference_of`).
+
+    Raises:
+      InputError: a member met a gradient that is not finite.
+    """
+    sizes, begun = dataset.features.n_orbits, monotonic()
+    epochs = max(member.hyperparameters.epochs for member in members)
+    with tempfile.TemporaryDirectory() as folder, bar("training", epochs) as progress:
+        workshop = Workshop(
+            network=Network(of.network_settings(config, len(dataset.classes))),
+            settings=of.training_settings(config, sizes, train_rows),
+            mesh=of.device_mesh(config, len(members)),
+            materials=resident(dataset, config.data.rules, reference, config.data.relatives),
+            tables=symmetry_tables(),
+            sizes=sizes,
+            folder=Path(folder),
+            identity=of.checkpoint_identity(config, dataset.classes),
+            batch=config.optimizer.batch,
+            checkpoint_every=epochs,
+        )
+
+        def report(done: Progress) -> None:
+            if done.rows:
+                progress(max(row["epoch"] for row in done.rows))
+
+        outcome = train_population(members, workshop, report=report, should_stop=lambda: False)
+        found = [restore_member(workshop.folder / member.name, workshop.identity) for member in members]
+    if failed := [member.name for member, fitted in found if fitted["failed"]]:
+        raise InputError(f"a gradient was not finite in {', '.join(failed)}: lower config.optimizer.max_lr")
+    seconds = monotonic() - begun
+    say(f"{len(members)} networks: {seconds:.0f} s, {outcome.compile_seconds:.0f} s of it compiling")
+    return [member for member, _ in found]
+
+
+def score(
+    config: ConfigDict, dataset: Dataset, members: list[TrainedMember], rows: list[np.ndarray], reference: Reference
+) -> list[np.ndarray]:
+    """For each member the logits [n, class] of its own `rows` [n], averaged over `config.views.count` views."""
+    scorer = scorer_of(config, dataset, dataset.classes, len(members), reference)
+    return [logits for logits, _ in scorer(members, rows)]
