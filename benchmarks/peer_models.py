@@ -19,7 +19,8 @@ from jaxboost.modalities.kspace_graph import space_group_arrays
 from jaxboost.reporting.metrics import log_losses
 
 LOGISTIC = (0.001, 0.003, 0.01)  # C, the inverse of the penalty on squared weights
-FOREST = ((1, 0.1), (3, 0.1), (3, 0.3))  # least rows of a leaf, share of the columns tried at a split
+FOREST = ((1, 0.04), (3, 0.04), (3, 0.15))  # least rows of a leaf, share of the columns tried at a split
+SEARCH_TREES, TREES = 50, 300  # of a forest, to choose by and at the end
 MLP = (0.1, 1.0, 5.0)  # alpha, the penalty on squared weights
 MLP_EPOCHS = 20
 # Learning rate and leaves of a tree; XGBoost grows by depth instead: `BOOSTING_DEPTH`.
@@ -75,7 +76,7 @@ def logistic(task: Task, train: np.ndarray) -> Fitted:
 
 
 def forest(task: Task, train: np.ndarray) -> Fitted:
-    """Random forest, 100 trees to choose by and 400 at the end. Searched: leaf and columns of a split (`FOREST`)."""
+    """Random forest. Searched: rows of a leaf and columns of a split (`FOREST`)."""
     columns, labels, classes = task.columns, task.dataset.labels, len(task.dataset.classes)
 
     def fit(setting: tuple[int, float], rows: np.ndarray, trees: int) -> RandomForestClassifier:
@@ -86,10 +87,10 @@ def forest(task: Task, train: np.ndarray) -> Fitted:
         return model.fit(columns[rows], labels[rows])
 
     def losses(setting: tuple[int, float], seen: np.ndarray, held: np.ndarray) -> list[float]:
-        return [mean_loss(of_all_classes(fit(setting, seen, 100), columns[held], classes), task, held)]
+        return [mean_loss(of_all_classes(fit(setting, seen, SEARCH_TREES), columns[held], classes), task, held)]
 
     setting, _ = best_setting(task, train, FOREST, losses)
-    model = fit(setting, train, 400)
+    model = fit(setting, train, TREES)
     words = f"leaves of {setting[0]} rows, {setting[1]:.0%} of the columns a split"
     return Fitted(lambda rows: of_all_classes(model, columns[rows], classes), words)
 

@@ -79,6 +79,8 @@ _OUTPUT = flags.DEFINE_string("output", None, "JSON file with all figures")
 def main(_: list[str]) -> None:
     """Fits, scores, prints, writes."""
     config, run, chosen = _CONFIG.value, Path(_RUN.value), _chosen_peers()
+    of.start_jax()
+    of.compilation_cache(config)
     table, splits = split_table(config, run)
     dataset = features_of(config, table)
     splits = splits_of_rows(splits, dataset)

@@ -52,6 +52,7 @@ def test_the_search_sees_training_rows_and_splits_no_formula():
 @pytest.mark.parametrize("name", ["logistic", "forest", "mlp", "histogram"])
 def test_a_peer_learns_and_gives_probabilities(name, monkeypatch):
     monkeypatch.setattr(peer_models, "FOREST", peer_models.FOREST[:1])
+    monkeypatch.setattr(peer_models, "TREES", 20)
     monkeypatch.setattr(peer_models, "MLP", peer_models.MLP[:1])
     monkeypatch.setattr(peer_models, "ROUNDS", 20)
     task, rows = _task(), np.arange(60)
