@@ -18,7 +18,8 @@ choose their epoch on the very fold that is scored. On the test rows `NAME` is f
 `NAME vote` is the mean of the fold models; jaxboost's candidates are votes too, restored from the run.
 `jaxboost+trees` is half jaxboost, half the boosted libraries (mean over them; on the test rows of their votes): it
 holds trees and is no result of jaxboost alone. Differences are peer - jaxboost, with errors by formula. Seconds to
-train count the search and compiling; those of jaxboost out of fold are its whole run, all of its members.
+train count the search and compiling; those of jaxboost out of fold are its whole run, all of its members, and those
+of a candidate on the test rows the share of its members in that.
 """
 
 from importlib.util import find_spec

@@ -103,11 +103,11 @@ def test_weighted_normalisation_counts_a_row_by_its_weight():
     np.testing.assert_allclose(new["batch_stats"]["mean"], 0.1 * 2, rtol=1e-6)
 
 
-# Two crystals: nodes 0 to 2 and node 3, then a node of padding.
-_ELEMENT, _OF = np.array([11, 17, 8, 6, 1]), np.array([0, 0, 0, 1, 2])
-_MULTIPLICITY = np.array([1.0, 1.0, 2.0, 1.0, 0.0])
-_TARGET = np.array([[1, 2, 2], [0, 2, 0], [2, 0, 1], [3, 3, 3], [0, 0, 0]])
-_DISTANCE = np.array([[2.0, 2.1, 3.0], [2.0, 2.5, 2.6], [1.9, 2.1, np.inf], [1.5, 1.6, 1.7], [np.inf] * 3])
+# Two crystals: nodes 0 to 2 and node 3, then two nodes of padding.
+_ELEMENT, _OF = np.array([11, 17, 8, 6, 1, 1]), np.array([0, 0, 0, 1, 2, 2])
+_MULTIPLICITY = np.array([1.0, 1.0, 2.0, 1.0, 0.0, 0.0])
+_TARGET = np.array([[1, 2, 2], [0, 2, 0], [2, 0, 1], [3, 3, 3], [0, 0, 0], [0, 0, 0]])
+_DISTANCE = np.array([[2.0, 2.1, 3.0], [2.0, 2.5, 2.6], [1.9, 2.1, np.inf], [1.5, 1.6, 1.7], *[[np.inf] * 3] * 2])
 
 
 def _batch(element, of, multiplicity, target, distance):
@@ -118,42 +118,31 @@ def _batch(element, of, multiplicity, target, distance):
     )  # fmt: skip
 
 
-_NETWORK = Cgcnn(CgcnnSettings(5, 8.0, convolutions=2, dropout=0.0))
+def test_cgcnn_does_not_see_the_order_of_neighbours_and_orbits_nor_how_orbits_are_split():
+    network, elements = Cgcnn(CgcnnSettings(5, 8.0, convolutions=2, dropout=0.0)), symmetry_tables().element
+    original = (_ELEMENT, _OF, _MULTIPLICITY, _TARGET, _DISTANCE)
+    variables = jax.jit(partial(network.init, training=False))(jax.random.key(1), _batch(*original), elements)
 
-
-@pytest.fixture(scope="module")
-def variables():
-    batch = _batch(_ELEMENT, _OF, _MULTIPLICITY, _TARGET, _DISTANCE)
-    init = jax.jit(partial(_NETWORK.init, training=False))
-    return init(jax.random.key(1), batch, symmetry_tables().element)
-
-
-@partial(jax.jit, static_argnames="training")
-def _apply(variables, batch, elements, training):
-    """In training mode the statistics are those of the batch, so every node has its part in them."""
-    rngs = {"dropout": jax.random.key(2)}
-    return _NETWORK.apply(variables, batch, elements, training=training, mutable="batch_stats", rngs=rngs)[0]
-
-
-@pytest.mark.parametrize("training", [False, True])
-def test_cgcnn_does_not_see_the_order_of_neighbours_and_orbits_nor_how_orbits_are_split(variables, training):
-    elements = symmetry_tables().element
+    @jax.jit
+    def of_batch(batch):
+        # In training mode the statistics are those of the batch, so every node has its part in them.
+        rngs = {"dropout": jax.random.key(2)}
+        return network.apply(variables, batch, elements, training=True, mutable="batch_stats", rngs=rngs)[0]
 
     def logits(*arrays):
-        return _apply(variables, _batch(*arrays), elements, training)
+        return of_batch(_batch(*arrays))
 
-    expected = logits(_ELEMENT, _OF, _MULTIPLICITY, _TARGET, _DISTANCE)
+    expected = logits(*original)
     assert np.abs(expected[0] - expected[1]).max() > 1e-3
     swap = [2, 0, 1]
     found = logits(_ELEMENT, _OF, _MULTIPLICITY, _TARGET[:, swap], _DISTANCE[:, swap])
     np.testing.assert_allclose(found, expected, atol=2e-5)
-    order = np.array([2, 0, 1, 3, 4])
+    order = np.array([2, 0, 1, 3, 4, 5])
     target = np.argsort(order)[_TARGET[order]]
     found = logits(_ELEMENT[order], _OF, _MULTIPLICITY[order], target, _DISTANCE[order])
     np.testing.assert_allclose(found, expected, atol=2e-5)
     # Node 2, of multiplicity 2, as two atoms: which of the two a neighbour is does not matter.
     atoms = np.array([0, 1, 2, 2, 3, 4])
-    target = np.array([0, 1, 2, 4, 5])[_TARGET[atoms]]
-    one = np.array([1.0, 1, 1, 1, 1, 0])
-    found = logits(_ELEMENT[atoms], _OF[atoms], one, target, _DISTANCE[atoms])
+    target = np.array([0, 1, 3, 4, 5, 5])[_TARGET[atoms]]
+    found = logits(_ELEMENT[atoms], _OF[atoms], np.array([1.0, 1, 1, 1, 1, 0]), target, _DISTANCE[atoms])
     np.testing.assert_allclose(found, expected, atol=2e-5)
