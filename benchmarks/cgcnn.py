@@ -31,6 +31,7 @@ from jaxboost.data.batches import (
     symmetry_tables,
     training_batches,
 )
+from jaxboost.data.isopointal import no_relatives
 from jaxboost.modalities.features import MODALITIES
 from jaxboost.models.batch import Array, Batch
 from jaxboost.models.crystal_encoder import radial_basis
@@ -41,7 +42,7 @@ BATCH = 256
 RATES = (2e-3, 5e-3)  # peak of the learning rate
 SEARCH_EPOCHS, EPOCHS = 8, 24  # to choose the rate by, and at the end; 12 s of one core each on 14,700 rows
 # The columns that are standardised are not read here.
-_UNREAD = Normalizer(*(np.float32(value) for _ in range(4) for value in (0, 1)))
+_UNREAD = Normalizer(*(np.float32(value) for _ in range(4) for value in (0, 1)), np.zeros(1, bool))
 _ADAM = optax.scale_by_adam()
 
 
@@ -226,7 +227,9 @@ def make_trainer(task: Task) -> Trainer:
     """Of the task's crystals."""
     dataset = task.dataset
     classes = len(dataset.classes)
-    materials = make_materials(dataset.features, np.ones((len(dataset), classes), bool), dataset.labels)
+    materials = make_materials(
+        dataset.features, np.ones((len(dataset), classes), bool), dataset.labels, no_relatives(len(dataset))
+    )
     return Trainer(
         network=Cgcnn(CgcnnSettings(classes, task.cutoff)),
         materials=jax.device_put(materials),

@@ -9,12 +9,12 @@ import numpy as np
 
 from benchmarks.compare_runs import read_predictions
 from benchmarks.peer_scores import Candidate
-from benchmarks.peer_task import Fitted, Task
+from benchmarks.peer_task import Fitted, Task, hearing
 from jaxboost.console import say
 from jaxboost.data.dataset import Dataset
 from jaxboost.errors import InputError
 from jaxboost.evaluation import cast_votes
-from jaxboost.finished_run import config_of, present, restore_members, scorer_of, vote_of
+from jaxboost.finished_run import config_of, present, reference_of, restore_members, scorer_of, vote_of
 from jaxboost.run_folder import read_json
 
 Fit = Callable[[Task, np.ndarray], Fitted]
@@ -52,7 +52,7 @@ def measure(
 
     def run(train: np.ndarray, rows: np.ndarray) -> tuple[Fitted, np.ndarray]:
         began = perf_counter()
-        fitted = fit(task, train)
+        fitted = fit(hearing(task, train), train)
         trained = perf_counter()
         found = fitted.predict(rows)
         seconds.append((trained - began, perf_counter() - trained))
@@ -99,8 +99,9 @@ def on_test_rows(run: Path, dataset: Dataset, test: np.ndarray) -> dict[str, Can
     try:
         config = config_of(run)
         members = restore_members(config, run, dataset.classes).members
+        scorer = scorer_of(config, dataset, dataset.classes, len(members), reference_of(run))
         began = perf_counter()
-        results = scorer_of(config, dataset, dataset.classes, len(members))(members, [test] * len(members))
+        results = scorer(members, [test] * len(members))
         seconds = perf_counter() - began
     except InputError as error:
         say(f"{error}\nOnly the stored predictions of {ballot.best} are compared on the test rows.")

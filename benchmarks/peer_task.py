@@ -1,13 +1,14 @@
 """What every peer is given, and how each chooses its settings: on formulas held out of its own training rows."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit
 
 from jaxboost.data.dataset import Dataset
+from jaxboost.data.isopointal import relative_columns
 
 HELD_OUT = 0.15  # of the formulas of the training rows, to choose settings and rounds on
 
@@ -21,6 +22,7 @@ class Task:
     Attributes:
       dataset: crystals, labels, formulas.
       columns: [n, columns] float32, what the network reads as a row of fixed length, NaN where unknown.
+      relatives: how many of them the network hears (`config.data.relatives`), so do the peers (`hearing`).
       cutoff: Angstrom, that of the stored crystal graph.
       threads: of libraries that take a number of them.
       seed: of draws and initial weights.
@@ -28,9 +30,19 @@ class Task:
 
     dataset: Dataset
     columns: np.ndarray
+    relatives: int
     cutoff: float
     threads: int
     seed: int
+
+
+def hearing(task: Task, train: np.ndarray) -> Task:
+    """The task with what the isopointal relatives among the training rows [m] are labelled as further columns."""
+    if not task.relatives:
+        return task
+    dataset = task.dataset
+    heard = relative_columns(dataset.features, dataset.labels, train, task.relatives, len(dataset.classes))
+    return replace(task, columns=np.concatenate([task.columns, heard], axis=1))
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ logistic    logistic regression                lightgbm   LightGBM    } pip inst
 forest      random forest                      xgboost    XGBoost     } requirements-bench.txt
 mlp         two hidden layers of 256           cgcnn      crystal graph alone (Xie and Grossman 2018)
 
-All but CGCNN read `jaxboost.baselines.pooled_columns`; what each searches on inner held-out formulas of its own
-training rows is in `benchmarks/peer_models.py` and `benchmarks/cgcnn.py`. The folds and predictions of jaxboost
-are read from the finished run; it is not trained again.
+All but CGCNN read `jaxboost.baselines.pooled_columns` and what relatives among their training rows are labelled, as
+the network does; what each searches on inner held-out formulas of its own training rows is in
+`benchmarks/peer_models.py` and `benchmarks/cgcnn.py`. The folds and predictions of jaxboost are read from the finished
+run; it is not trained again.
 
 What is alike and what is not. Out of fold each row is predicted by one model that did not see its formula. Peers
 give raw probabilities; jaxboost's have a temperature fitted on the vote rows, which no peer reads, and its fold models
@@ -98,7 +99,14 @@ def main(_: list[str]) -> None:
     spent = read_json(run / "metrics.json")["timing_s"]
     jaxboost = Candidate(stored, training_seconds(run), spent["evaluate"])
 
-    task = Task(dataset, pooled_columns(dataset.features), config.crystal.cutoff, _THREADS.value, config.seed)
+    task = Task(
+        dataset,
+        pooled_columns(dataset.features),
+        config.data.relatives,
+        config.crystal.cutoff,
+        _THREADS.value,
+        config.seed,
+    )
     say(f"{len(seen)} training rows, {len(rows)} held out in {len(held)} folds, {task.columns.shape[1]} columns")
     with threadpool_limits(limits=_THREADS.value):
         peers = {name: measure(name, PEERS[name], task, seen, held, test) for name in chosen}

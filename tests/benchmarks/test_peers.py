@@ -25,7 +25,7 @@ def _task(n=60, classes=3):
     formulas = np.array([f"f{i // 2}" for i in range(n)])
     features = SimpleNamespace(space_group=np.full(n, 225))
     dataset = SimpleNamespace(labels=labels, formulas=formulas, classes=tuple("abc"[:classes]), features=features)
-    return Task(dataset, columns, cutoff=8.0, threads=1, seed=0)
+    return Task(dataset, columns, relatives=0, cutoff=8.0, threads=1, seed=0)
 
 
 def test_majority_has_the_entropy_of_the_shares():
