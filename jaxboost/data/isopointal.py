@@ -192,6 +192,7 @@ def columns(index: Any, distance: Any, label: Any, known: Any, classes: int, xp:
       shares among the nearest three; how near the nearest is (1 at 0, 0 at 3 and beyond, or where there is none); how
       many there are in its surroundings, weighted, and at all, both as logarithms.
     """
+    label, known = xp.asarray(label), xp.asarray(known)
     usable = (index >= 0) & known[xp.maximum(index, 0)]
     there = usable.any(axis=1)
     apart = xp.where(usable, distance, xp.inf)
