@@ -23,7 +23,7 @@ from jaxboost.data.gaps import known_gaps
 from jaxboost.physics.band_targets import TargetSettings
 from jaxboost.physics.fit_tight_binding import FitSettings, fit, prepare
 from jaxboost.physics.tight_binding_elements import parameters_to_json
-from jaxboost.rows import split_table
+from jaxboost.rows import split_identity, split_table
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "of the run whose training rows are taken")
 _LEAVE_FOLD = flags.DEFINE_integer("leave_fold", 0, "the fold that the fit does not see; -1: it sees all")
@@ -56,8 +56,9 @@ def main(_: list[str]) -> None:
     print(f"{len(crystals)} of {len(rows)} crystals, {known} with a gap", flush=True)
     parameters = fit(crystals, settings, targets, workers)
     record = {
-        "fitted_to": f"{len(crystals)} training rows of a table with SHA-256 {table.sha256}, fold {_LEAVE_FOLD.value} "
-        f"of seed {config.seed} left out",
+        "rows": len(crystals),
+        "split": split_identity(table.sha256, config),
+        "left_out": _LEAVE_FOLD.value,
         "fit": asdict(settings),
         "targets": asdict(targets),
         **parameters_to_json(parameters),

@@ -30,8 +30,9 @@ from jaxboost.estimate import estimate
 from jaxboost.finished_run import evaluate_run, keep_reference, keep_vote, member_names, metrics_of, write_results
 from jaxboost.limits import check_config
 from jaxboost.models import Network
+from jaxboost.physics.tight_binding_elements import learned_split
 from jaxboost.reporting import console_table
-from jaxboost.rows import features_of, split_table, splits_of_rows
+from jaxboost.rows import features_of, split_identity, split_table, splits_of_rows
 from jaxboost.run_folder import (
     RunLock,
     StopFlag,
@@ -80,6 +81,7 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
         write_csv(workdir / "rejected.csv", dict(zip(("input", "reason"), _columns(dataset.rejected), strict=True)))
         if config.tight_binding.enabled:
             _report_bands(workdir, dataset)
+            _warn_of_another_split(config, dataset.sha256)
         if strict and dataset.rejected:
             raise InputError(f"{': '.join(dataset.rejected[0])} (--strict)")
         splits = splits_of_rows(splits, dataset)
@@ -119,6 +121,16 @@ def _report_bands(workdir: Path, dataset: Dataset) -> None:
     out = np.flatnonzero(reasons != "")
     write_csv(workdir / "without_bands.csv", {"input": dataset.ids[out].tolist(), "reason": reasons[out].tolist()})
     say(f"{len(dataset) - len(out)} crystals with tight-binding bands, {len(out)} without (without_bands.csv)")
+
+
+def _warn_of_another_split(config: ConfigDict, sha256: str) -> None:
+    """Says so where the learned tight-binding figures may have been fitted to rows that this run holds out."""
+    if config.tight_binding.parameters == "learned" and learned_split() != split_identity(sha256, config):
+        say(
+            "warning: the learned tight-binding figures were fitted to the training rows of another table or split. If "
+            "crystals that are held out here were among them, their scores are a little too good: fit anew by "
+            "python -m jaxboost.learn_bands, or give --config.tight_binding.parameters=published"
+        )
 
 
 def _train_members(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -43,6 +44,16 @@ def split_table(config: ConfigDict, workdir: Path) -> tuple[Table, Splits]:
         classes=table.classes,
     )
     return table, splits
+
+
+def split_identity(sha256: str, config: ConfigDict) -> dict[str, Any]:
+    """What decides which rows of a table (by the SHA-256 of its bytes) no figure may be fitted to."""
+    return {
+        "sha256": sha256,
+        "seed": config.seed,
+        "folds": config.kfold.folds,
+        "vote_fraction": config.data.vote_fraction,
+    }
 
 
 def _table(config: ConfigDict) -> Table:

@@ -16,6 +16,7 @@ from jaxboost.data.embedded import EmbeddedSettings
 from jaxboost.data.materials import read_table
 from jaxboost.data.splits import Splits, make_splits, splits_to_json
 from jaxboost.errors import InputError
+from jaxboost.physics.tight_binding_elements import learned_split
 from jaxboost.rows import split_table, splits_of_rows
 from jaxboost.run_folder import RunLock, write_json
 from tests.crystals import LABELS, prototype, small_table, write_cif, write_parquet
@@ -185,3 +186,19 @@ def test_strict_stops_at_the_first_structure_that_cannot_be_used(config, tmp_pat
         recipe.train(config, tmp_path / "run", strict=True)
     with (tmp_path / "run" / "rejected.csv").open() as file:
         assert list(csv.reader(file))[1:] == [list(pair) for pair in rejected]
+
+
+@pytest.mark.parametrize(
+    "table, seed, parameters, warned",
+    [
+        ("own", 0, "learned", False),
+        ("own", 1, "learned", True),
+        ("other", 0, "learned", True),
+        ("other", 0, "published", False),
+    ],
+)
+def test_figures_learned_on_another_split_are_warned_of(table, seed, parameters, warned, capsys):
+    config = quick.get_config()
+    config.seed, config.tight_binding.parameters = seed, parameters
+    recipe._warn_of_another_split(config, learned_split()["sha256"] if table == "own" else table)
+    assert ("fitted to the training rows of another" in " ".join(capsys.readouterr().out.split())) == warned

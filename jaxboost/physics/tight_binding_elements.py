@@ -107,8 +107,18 @@ def learned_parameters() -> Parameters:
 
     Shells that no fitted crystal holds keep the published figures.
     """
+    return parameters_from_json(_learned())
+
+
+def learned_split() -> dict[str, Any]:
+    """The table and split whose training rows the learned figures were fitted to, as `jaxboost.rows.split_identity`."""
+    return dict(_learned()["split"])
+
+
+def _learned() -> dict[str, Any]:
     text = files("jaxboost.physics").joinpath("tight_binding_learned.json").read_text(encoding="utf-8")
-    return parameters_from_json(json.loads(text))
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 PARAMETER_SETS: dict[str, Callable[[], Parameters]] = {
