@@ -8,7 +8,6 @@ run is weak. The last table has the commonest confusions. Only rows that no memb
 read, and of those not the test rows.
 """
 
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -95,4 +94,4 @@ def band_groups(electron_columns: np.ndarray, truth: np.ndarray, classes: np.nda
 
 
 if __name__ == "__main__":
-    sys.exit(app.run(main))
+    app.run(main)

@@ -192,8 +192,9 @@ def _is_same_run(config: ConfigDict, workdir: Path) -> bool:
 
 def _is_done(config: ConfigDict, workdir: Path) -> bool:
     """Whether all is written and no member was lost since."""
-    there = all(has_checkpoint(workdir / "members" / name) for name in member_names(config))
-    return there and (workdir / "metrics.json").exists()
+    members = workdir / "members"
+    there = all(has_checkpoint(members / name) for name in member_names(config))
+    return there and (members / "reference.npz").exists() and (workdir / "metrics.json").exists()
 
 
 def _columns(pairs: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:

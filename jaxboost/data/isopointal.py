@@ -2,9 +2,8 @@
 
 Isopointal: one space group, and orbits of the same multiplicities and site symmetries (R. Allmann, R. Hinek, Acta
 Cryst. A 63, 412 (2007)). Which relatives a crystal has, and how far its elements are from theirs, is read from the
-structure alone (`find_relatives`). What they are labelled counts only where a member was trained on them, and never
-where the formula is the crystal's own (`columns`): for a row that is held out as for one that is not, no row says
-anything about itself.
+structure alone (`find_relatives`, which leaves out those of the crystal's own formula). What they are labelled counts
+only where a member was trained on them (`columns`): no row says anything about itself, held out or not.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from jaxboost.errors import InputError
 from jaxboost.modalities.features import Features
 
 WIDTHS = (0.15, 0.5)
-"""Of the weights `exp(-(distance - nearest) / width)`; a step along a row of the periodic table is about 0.7 for the
-whole of a crystal's elements, so the first hears hardly more than the nearest relatives."""
+"""Of the weights `exp(-(distance - nearest) / width)`, in the units of `element_distances`: a difference of one group
+counts 0.5 and more, so the first hears hardly more than the nearest relatives."""
 
 _DENSITY_WIDTH = 0.3
 _NEAREST = 3  # relatives that are heard alone, whatever their distance
@@ -80,7 +79,10 @@ def read_reference(path: Path) -> Reference:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return Reference(**{field.name: stored[field.name] for field in fields(Reference)})
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: the crystals that this run was trained on cannot be read ({error})") from error
+        raise InputError(
+            f"{path}: the crystals that this run was trained on cannot be read ({error}); remove the file if it is "
+            "there, and start the run's training command again, which writes it anew"
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from jax.sharding import PartitionSpec as P
 
 from jaxboost.data.batches import Materials, deal, gather, scoring_batches
 from jaxboost.data.views import View
+from jaxboost.errors import InputError
 from jaxboost.inference.trained import TrainedMember
 from jaxboost.models import Network, SymmetryTables
 
@@ -116,7 +117,20 @@ class Scorer:
     sizes: np.ndarray
 
     def __call__(self, members: list[TrainedMember], rows: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """For each member the logits [n, class] and modality attention [n, 4] of its own `rows` [n]."""
+        """For each member the logits [n, class] and modality attention [n, 4] of its own `rows` [n].
+
+        Raises:
+          InputError: a member was trained with another reference of relatives than the resident one. An index beyond
+            it would not fail on a device, but read another crystal's label.
+        """
+        size = len(self.materials.relative_label)
+        for member in members:
+            if len(member.normalizer.known) != size:
+                raise InputError(
+                    f"{member.name} knows of {len(member.normalizer.known)} reference crystals and "
+                    f"members/reference.npz has {size}: it is of another run; remove it and start this run's training "
+                    "command again, which writes it anew"
+                )
         width = self.mesh.shape["member"]
         idle = -len(members) % width
         padded = [*members, *[members[0]] * idle]
