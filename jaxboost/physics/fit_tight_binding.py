@@ -17,9 +17,11 @@ from joblib import Parallel, delayed, parallel_config
 
 from jaxboost.crystal import Crystal, Structure, StructureError, make_crystal
 from jaxboost.errors import InputError
+from jaxboost.physics.band_path import BandPath, band_path
 from jaxboost.physics.band_solver import BandSolver
-from jaxboost.physics.band_targets import TargetPath, TargetSettings, find_targets, target_path
+from jaxboost.physics.band_targets import TargetSettings, find_targets
 from jaxboost.physics.level_gradients import parameter_gradient
+from jaxboost.physics.orbital_symmetry import orbital_symmetry
 from jaxboost.physics.overlaps import BOHR, two_centre_overlaps
 from jaxboost.physics.tight_binding import Bonds, find_bonds, model_of_bonds
 from jaxboost.physics.tight_binding_elements import (
@@ -65,7 +67,7 @@ class FitCrystal:
 
     crystal: Crystal
     bonds: Bonds
-    path: TargetPath
+    path: BandPath
     label: str
     gap: float
 
@@ -81,7 +83,8 @@ def prepare(structure: Structure, label: str, gap: float, neglect: float) -> Fit
     model = model_of_bonds(bonds, parameters)
     if model.electrons % 2 or model.electrons >= 2 * model.n_orbitals:
         return None
-    return FitCrystal(crystal, bonds, target_path(crystal, BandSolver(crystal, model, 0.0)), label, gap)
+    path = band_path(crystal.space_group_number, orbital_symmetry(crystal))
+    return FitCrystal(crystal, bonds, path, label, gap)
 
 
 def _strong(bonds: Bonds, parameters: Parameters, neglect: float) -> Bonds:
