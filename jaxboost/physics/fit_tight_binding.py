@@ -20,6 +20,7 @@ from jaxboost.errors import InputError
 from jaxboost.physics.band_solver import BandSolver
 from jaxboost.physics.band_targets import TargetPath, TargetSettings, find_targets, target_path
 from jaxboost.physics.bonds import Bonds, find_bonds
+from jaxboost.physics.element_prior import shared, sharing
 from jaxboost.physics.level_gradients import parameter_gradient
 from jaxboost.physics.overlaps import BOHR, two_centre_overlaps
 from jaxboost.physics.tight_binding import model_of_bonds
@@ -49,7 +50,7 @@ class FitSettings:
     rows: int = 6000
     epochs: int = 8
     batch: int = 64
-    rate: float = 0.1
+    rate: float = 0.05
     pull: float = 1e-4
     again: float = 0.3
     neglect: float = 1e-4
@@ -138,17 +139,21 @@ def prior_widths() -> Parameters:
         crowd_shift=0.5 * there,
         pull_shift=0.3 * there,
         decay=0.2 * there,
-        traits=np.where(there.any(axis=1)[:, None], 0.3 * np.ones_like(start.traits), 0),
+        traits=np.where(there.any(axis=1, keepdims=True), 0.3 * np.ones_like(start.traits), 0),
         level_response=0.2 * there[:, :, None] * np.ones_like(start.level_response),
         bond_response=0.03 * there[:, :, None] * np.ones_like(start.bond_response),
         ionicity=np.array(0.003),
     )
 
 
-def moved(offsets: Sequence[np.ndarray]) -> Parameters:
-    """The published figures plus offsets in units of `prior_widths`; exponents and couplings stay positive."""
+def moved(offsets: Parameters) -> Parameters:
+    """The published figures plus shared offsets in units of `prior_widths`; exponents and couplings stay positive.
+
+    Args:
+      offsets: independent of each other, as the fit moves them.
+    """
     start, widths = published_parameters(), prior_widths()
-    found = [a + np.asarray(x, float) * w for a, x, w in zip(start, offsets, widths, strict=True)]
+    found = [a + x * w for a, x, w in zip(start, shared(offsets, sharing()), widths, strict=True)]
     parameters = Parameters(*found)
     return parameters._replace(
         exponent=np.maximum(parameters.exponent, 0.5 * start.exponent),
@@ -159,10 +164,11 @@ def moved(offsets: Sequence[np.ndarray]) -> Parameters:
 def offsets_of(parameters: Parameters) -> Parameters:
     """What `moved` makes them of."""
     differences = (np.asarray(a, float) - b for a, b in zip(parameters, published_parameters(), strict=True))
-    return Parameters(*(
-        np.divide(x, w, out=np.zeros(np.shape(w), np.float32), where=w > 0, casting="same_kind")
+    found = Parameters(*(
+        np.divide(x, w, out=np.zeros(np.shape(w)), where=w > 0)
         for x, w in zip(differences, prior_widths(), strict=True)
     ))  # fmt: skip
+    return Parameters(*(np.float32(x) for x in shared(found, np.linalg.inv(sharing()))))
 
 
 def fit(
@@ -177,13 +183,13 @@ def fit(
     )
     optimizer = optax.adam(schedule, b2=0.99, eps=1e-4)
     widths = prior_widths()
-    offsets, asked = offsets_of(start), np.ones(len(crystals), bool)
+    offsets, asked = offsets_of(start), np.full(len(crystals), True)
     losses = np.zeros(len(crystals))
     state, rng, began = optimizer.init(offsets), np.random.default_rng(0), time.monotonic()
     with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1), Parallel() as pool:
         for epoch in range(settings.epochs):
             order = rng.permutation(len(crystals))
-            seen: np.ndarray = asked | (rng.random(len(crystals)) < settings.again)
+            seen = np.logical_or(asked, rng.random(len(crystals)) < settings.again)
             for step in range(steps):
                 chosen = order[step * settings.batch : (step + 1) * settings.batch]
                 chosen = chosen[seen[chosen]]
@@ -195,8 +201,9 @@ def fit(
                 for part, (found, _) in zip(parts, results, strict=True):
                     losses[part], asked[part] = found, found > 0
                 sums = [sum(arrays) / settings.batch for arrays in zip(*(g for _, g in results), strict=True)]
+                slopes = shared(Parameters(*(g * w for g, w in zip(sums, widths, strict=True))), sharing())
                 gradient = Parameters(*(
-                    np.float32(g * w + settings.pull * x) for g, w, x in zip(sums, widths, offsets, strict=True)
+                    np.float32(g + settings.pull * x) for g, x in zip(slopes, offsets, strict=True)
                 ))  # fmt: skip
                 gradient = gradient._replace(shell_factor=(gradient.shell_factor + gradient.shell_factor.T) / 2)
                 updates, state = optimizer.update(gradient, state)

@@ -1,4 +1,4 @@
-"""A small fit lowers its loss on what it sees, leaves the other figures as published, and can be read back."""
+"""A small fit lowers its loss on what it sees, leaves figures far from it as published, and can be read back."""
 
 import json
 from dataclasses import replace
@@ -28,7 +28,7 @@ from jaxboost.physics.tight_binding_elements import (
 )
 from tests.crystals import prototype
 
-SETTINGS = FitSettings(epochs=12, batch=2, rate=0.3)
+SETTINGS = FitSettings(epochs=12, batch=2, rate=0.15)
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,12 @@ def test_a_fit_lowers_the_loss_and_moves_what_it_saw(crystals, capsys):
     assert len(losses) == SETTINGS.epochs and losses[-1] < losses[0]
     start = published_parameters()
     assert abs(parameters.level[14] - start.level[14]).max() > 0.1
-    unseen = np.setdiff1d(np.arange(104), [8, 12, 14, 16, 31, 33, 82])
+    # Germanium, which it did not see, goes along with those around it; uranium is far from all.
+    assert (parameters.level - start.level)[32, 0] * (parameters.level - start.level)[14, 0] > 0
     for name in set(Parameters._fields) - {"shell_factor", "ionicity"}:
-        np.testing.assert_array_equal(getattr(parameters, name)[unseen], getattr(start, name)[unseen])
+        np.testing.assert_allclose(getattr(parameters, name)[92], getattr(start, name)[92], atol=1e-3)
+        absent = np.s_[0] if name == "traits" else quantum_numbers() == 0
+        np.testing.assert_array_equal(getattr(parameters, name)[absent], getattr(start, name)[absent])
     np.testing.assert_allclose(parameters.shell_factor, parameters.shell_factor.T)
 
 
@@ -62,22 +65,22 @@ def test_the_number_of_workers_changes_nothing(crystals):
 
 
 def test_exponents_and_couplings_stay_positive_however_far_the_offsets_go():
-    far = moved([np.full_like(width, -1e3) for width in prior_widths()])
+    far = moved(Parameters(*(np.full_like(width, -1e3) for width in prior_widths())))
     there = quantum_numbers() > 0
     assert (far.exponent[there] > 0).all() and (far.spin_orbit >= 0).all()
-    zero = moved([np.zeros_like(width) for width in prior_widths()])
+    zero = moved(Parameters(*(np.zeros_like(width) for width in prior_widths())))
     for one, other in zip(zero, published_parameters(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def test_a_fit_goes_on_from_where_it_is_told():
-    start = moved([np.full_like(width, 0.3) for width in prior_widths()])
+    start = moved(Parameters(*(np.full_like(width, 0.3) for width in prior_widths())))
     for one, other in zip(moved(offsets_of(start)), start, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 def test_figures_are_read_as_they_were_written():
-    moved_a_little = moved([np.full_like(width, 0.3) for width in prior_widths()])
+    moved_a_little = moved(Parameters(*(np.full_like(width, 0.3) for width in prior_widths())))
     text = json.dumps(parameters_to_json(moved_a_little))
     for one, other in zip(parameters_from_json(json.loads(text)), moved_a_little, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
