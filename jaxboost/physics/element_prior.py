@@ -13,7 +13,7 @@ from jaxboost.crystal.elements import ELEMENT_PROPERTIES
 from jaxboost.physics.tight_binding_elements import Parameters
 
 SHARE = 0.7
-"""Of the variance, what neighbours in the table have in common. Chosen on a held-out fold among 0 and 0.7."""
+"""Of the variance, what neighbours in the table have in common. Its worth is not shown: docs/tight_binding.md."""
 
 _PERIODS, _GROUPS = 1.0, 1.5  # the distances over which it falls
 
