@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from jaxboost.crystal import Structure, make_crystal
-from jaxboost.physics.band_solver import BandSolver
 from jaxboost.physics.band_path import band_path
+from jaxboost.physics.band_solver import BandSolver
 from jaxboost.physics.band_targets import TargetSettings, find_targets
+from jaxboost.physics.bonds import find_bonds
 from jaxboost.physics.level_gradients import parameter_gradient
 from jaxboost.physics.space_groups import space_group
-from jaxboost.physics.tight_binding import find_bonds, model_of_bonds
+from jaxboost.physics.tight_binding import model_of_bonds
 from jaxboost.physics.tight_binding_elements import published_parameters
 from tests.crystals import prototype
 
