@@ -1,4 +1,4 @@
-"""The k-points at which a crystal's bands tell most, and the lines between them along which symmetry may force a crossing."""
+"""The k-points at which a crystal's bands tell most, and the lines between them that symmetry may put a crossing on."""
 
 from dataclasses import dataclass
 

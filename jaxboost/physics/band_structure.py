@@ -74,10 +74,8 @@ def band_structure(crystal: Crystal, parameters: Parameters, settings: PathSetti
     solver = BandSolver(crystal, model, settings.window)
     path = band_path(crystal.space_group_number, solver.symmetry)
     group = space_group(crystal.space_group_number)
-    if settings.lines:
-        wanted = list(range(len(path.kpoints)))
-    else:
-        wanted = [i for i, k in enumerate(group.kpoints) if k.is_trim]
+    everything = range(len(path.kpoints))
+    wanted = list(everything) if settings.lines else [i for i, k in enumerate(group.kpoints) if k.is_trim]
     states = solver.states(path.kpoints[wanted])
     spinors = [solver.spinors(here, vectors=True) for here in states]
     points: list[PointBands | None] = [None] * path.points
