@@ -29,8 +29,8 @@ from jaxboost.modalities import FeaturizerSettings
 from jaxboost.modalities.bands import BandSettings, path_settings
 from jaxboost.modalities.feature_cache import open_cache, structure_key
 from jaxboost.modalities.featurize import featurize_one
+from jaxboost.physics.bonds import find_bonds
 from jaxboost.physics.differentiable_bands import band_levels, pad_bonds
-from jaxboost.physics.tight_binding import find_bonds
 from jaxboost.physics.tight_binding_elements import published_parameters
 from jaxboost.settings import featurizer_settings
 

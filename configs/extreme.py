@@ -40,7 +40,6 @@ def get_config() -> ConfigDict:
     tight_binding.max_orbitals = 300  # a primitive cell; up to here everything
     tight_binding.max_cheap_orbitals = 800  # up to here no lines, mesh or spin-orbit coupling; beyond, no bands
     tight_binding.window = 12.0  # eV about the filling within which spin-orbit coupling is diagonalised
-    tight_binding.near = 0.05  # how far from its ends a line is sampled, as a fraction of it
     tight_binding.parameters = "learned"  # fitted to the reference table's training rows; or "published"
     tight_binding.mesh = 3  # divisions of each reciprocal vector; 0: no mesh
 

@@ -4,8 +4,8 @@
 
 The rows are training rows of the run's split, without vote rows and without one fold, so that what the fit is worth
 can be seen on crystals it never saw. Gaps (column `dft_band_gap_ev`, computed without spin-orbit coupling; magnetic
-crystals left out) and labels are targets and never inputs: the figures, six a shell of each element, are frozen and
-serve structures alone.
+crystals left out) and labels are targets and never inputs: the figures, thirteen a shell and three an element, are
+frozen and serve structures alone.
 """
 
 import json
@@ -22,7 +22,7 @@ from jaxboost import settings as of
 from jaxboost.data.gaps import known_gaps
 from jaxboost.physics.band_targets import TargetSettings
 from jaxboost.physics.fit_tight_binding import FitSettings, fit, prepare
-from jaxboost.physics.tight_binding_elements import parameters_to_json
+from jaxboost.physics.tight_binding_elements import PARAMETER_SETS, parameters_to_json
 from jaxboost.rows import split_identity, split_table
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "of the run whose training rows are taken")
@@ -30,6 +30,8 @@ _LEAVE_FOLD = flags.DEFINE_integer("leave_fold", 0, "the fold that the fit does 
 _MAX_ATOMS = flags.DEFINE_integer("max_atoms", FitSettings.max_atoms, "listed atoms of the largest cell", lower_bound=1)
 _ROWS = flags.DEFINE_integer("rows", FitSettings.rows, "most crystals", lower_bound=1)
 _EPOCHS = flags.DEFINE_integer("epochs", FitSettings.epochs, "passes over them", lower_bound=1)
+_RATE = flags.DEFINE_float("rate", FitSettings.rate, "Adam's, as in FitSettings", lower_bound=0.0)
+_START = flags.DEFINE_enum("start", "published", list(PARAMETER_SETS), "the figures to begin with")
 _OUTPUT = flags.DEFINE_string(
     "output", str(Path(__file__).parent / "physics" / "tight_binding_learned.json"), "what is written"
 )
@@ -38,7 +40,7 @@ _OUTPUT = flags.DEFINE_string(
 def main(_: list[str]) -> None:
     """Reads the table, fits, writes what `learned_parameters` reads."""
     config = _CONFIG.value
-    settings = FitSettings(max_atoms=_MAX_ATOMS.value, rows=_ROWS.value, epochs=_EPOCHS.value)
+    settings = FitSettings(max_atoms=_MAX_ATOMS.value, rows=_ROWS.value, epochs=_EPOCHS.value, rate=_RATE.value)
     targets, workers = TargetSettings(), of.workers(config)
     with tempfile.TemporaryDirectory() as nowhere:
         table, splits = split_table(config, Path(nowhere))
@@ -54,11 +56,12 @@ def main(_: list[str]) -> None:
     crystals = [one for one in found if one is not None]
     known = sum(np.isfinite(one.gap) for one in crystals)
     print(f"{len(crystals)} of {len(rows)} crystals, {known} with a gap", flush=True)
-    parameters = fit(crystals, settings, targets, workers)
+    parameters = fit(crystals, PARAMETER_SETS[_START.value](), settings, targets, workers)
     record = {
         "rows": len(crystals),
         "split": split_identity(table.sha256, config),
         "left_out": _LEAVE_FOLD.value,
+        "begun_at": _START.value,
         "fit": asdict(settings),
         "targets": asdict(targets),
         **parameters_to_json(parameters),

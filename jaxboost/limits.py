@@ -90,7 +90,6 @@ LIMITS: dict[str, Limit] = {
     "tight_binding.max_orbitals": _whole(0),
     "tight_binding.max_cheap_orbitals": _whole(1),
     "tight_binding.window": _POSITIVE,
-    "tight_binding.near": _number("above 0 and below 0.5", lambda x: 0 < x < 0.5),
     "tight_binding.mesh": _whole(0, 16),  # points of the mesh grow with its cube
     "tight_binding.parameters": _one_of("published", "learned"),
     "network.token": _whole(1),

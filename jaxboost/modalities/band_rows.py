@@ -32,8 +32,8 @@ BAND_POINT_COLUMNS = (
 )
 """Columns of a point. eV; levels relative to the middle of the gap there, `centre` to the Fermi level."""
 
-BAND_LINE_COLUMNS = ("gap_start", "gap_middle", "gap_end", "crossing", "switching_gap")
-"""Columns of a line; NaN where not computed."""
+BAND_LINE_COLUMNS = ("gap_middle", "crossing", "switching_gap")
+"""Columns of a line; eV, NaN where not computed."""
 
 _GAP_ORDERS = 4
 _DOS_WIDTHS = (0.2, 1.0)  # eV
@@ -107,9 +107,8 @@ def fermi_level(bands: BandStructure) -> float:
 
 def _band_edges(bands: BandStructure) -> tuple[float, float]:
     """The highest filled and the lowest empty level, wherever they were computed."""
-    lines = [line.levels for line in bands.lines]
-    levels = np.concatenate([_all_levels(bands), *lines])
-    return float(np.nanmax(levels[:, bands.electrons - 1])), float(np.nanmin(levels[:, bands.electrons]))
+    levels = np.concatenate([_all_levels(bands), *(line.levels[None] for line in bands.lines)])
+    return float(levels[:, bands.electrons - 1].max()), float(levels[:, bands.electrons].min())
 
 
 def _all_levels(bands: BandStructure) -> np.ndarray:
@@ -143,8 +142,8 @@ def point_row(point: PointBands, n: int, fermi: float) -> np.ndarray:
 
 def line_row(line: LineBands, n: int) -> np.ndarray:
     """`[len(BAND_LINE_COLUMNS)]`; n is the number of electrons."""
-    gaps = line.levels[:, n] - line.levels[:, n - 1]
-    return np.array([*gaps, np.nan if line.crossing is None else float(line.crossing), line.switching_gap])
+    gap = line.levels[n] - line.levels[n - 1]
+    return np.array([gap, np.nan if line.crossing is None else float(line.crossing), line.switching_gap])
 
 
 def crystal_row(
@@ -197,8 +196,8 @@ def _gaps(bands: BandStructure, point_rows: np.ndarray, line_rows: np.ndarray) -
     gaps, spinless = point["gap"][done], point["spinless_gap"][done]
     sizes = point["valence_multiplicity"][done], point["conduction_multiplicity"][done]
     is_trim = np.array([k.is_trim for k in space_group(bands.space_group_number).kpoints])[done]
-    lines = line_rows[:, :3].astype(float)
-    line_gaps = lines[np.isfinite(lines)]
+    line_gaps, crossings, switching = line_rows.T.astype(float)
+    line_gaps = line_gaps[np.isfinite(line_gaps)]
     mesh, (valence, conduction) = bands.mesh_levels, _band_edges(bands)
     spinless_levels = np.array([p.spinless_levels for p in bands.points if p is not None])
     values = {
@@ -218,7 +217,6 @@ def _gaps(bands: BandStructure, point_rows: np.ndarray, line_rows: np.ndarray) -
     }
     for name, some in (("point", np.sort(gaps)), ("trim", np.sort(gaps[is_trim]))):
         values |= {f"{name}_gap_{i}": float(some[min(i, len(some) - 1)]) for i in range(_GAP_ORDERS)}
-    crossings, switching = line_rows[:, 3], line_rows[:, 4].astype(float)
     tested = np.isfinite(crossings)
     nodal = float(sum(is_nodal(line, n) for line in bands.lines))
     values |= {

@@ -30,7 +30,7 @@ from jaxboost.physics.tight_binding import occupied_orbitals
 from jaxboost.physics.tight_binding_elements import PARAMETER_SETS, Parameters, check_elements
 
 # Raise it whenever the columns change: only caches and checkpoints that hold bands are refused then.
-VERSION = 2
+VERSION = 3
 # A crystal without bands gets the mean of every column, so one more tells it from an average one.
 _NEAR_ZERO = ("gap", "level_", "centre", "spin_orbit_change")
 ELECTRON_COLUMNS = ("bands_known", *BAND_COLUMNS)
@@ -44,7 +44,6 @@ class BandSettings:
       max_orbitals: up to here everything, with spin-orbit coupling.
       max_cheap_orbitals: up to here the TRIM alone without spin-orbit coupling; beyond, nothing.
       window: eV about the filling within which spin-orbit coupling is diagonalised.
-      near: how far from its ends a line is sampled, as a fraction of it.
       mesh: divisions of each reciprocal vector.
       parameters: a name in `tight_binding_elements.PARAMETER_SETS`.
     """
@@ -52,7 +51,6 @@ class BandSettings:
     max_orbitals: int = 300
     max_cheap_orbitals: int = 800
     window: float = 12.0
-    near: float = 0.05
     mesh: int = 3
     parameters: str = "learned"
 
@@ -103,7 +101,7 @@ def path_settings(crystal: Crystal, settings: BandSettings) -> PathSettings:
     check_elements(crystal.atomic_numbers)
     orbitals = int(occupied_orbitals(crystal.atomic_numbers).sum())
     if orbitals <= settings.max_orbitals:
-        return PathSettings(window=settings.window, near=settings.near, mesh=settings.mesh)
+        return PathSettings(window=settings.window, mesh=settings.mesh)
     if orbitals <= settings.max_cheap_orbitals:
         return PathSettings(window=0.0, mesh=0, lines=False)
     raise InputError(

@@ -25,9 +25,8 @@ def rule_class(bands: BandStructure) -> str:
 
 
 def is_nodal(line: LineBands, electrons: int) -> bool:
-    """Whether the filling cuts a level near an end: a degeneracy that symmetry puts on the whole line."""
-    gaps = (line.levels[:, electrons] - line.levels[:, electrons - 1])[[0, 2]]
-    return bool((gaps < DEGENERATE).any())
+    """Whether the filling cuts a level in the middle: a degeneracy that symmetry puts on the whole line."""
+    return bool(line.levels[electrons] - line.levels[electrons - 1] < DEGENERATE)
 
 
 def same_level(levels: np.ndarray, index: int) -> np.ndarray:

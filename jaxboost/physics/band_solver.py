@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxboost.crystal import Crystal
+from jaxboost.physics.band_path import BandPath, PathLine
 from jaxboost.physics.band_states import SpinorStates, States, add_spin_orbit, solve
 from jaxboost.physics.indices import odd_states, same_representation
 from jaxboost.physics.orbital_symmetry import (
@@ -57,10 +58,10 @@ class LineBands:
     """Bands on a line between two high-symmetry points.
 
     Attributes:
-      levels: `[3, 2m]` eV near its start, in the middle, near its end; NaN where not computed: symmetry can force a
-        crossing only on lines with compatibility relations, so those are seen at both ends and others in the middle.
-      crossing: whether the occupied representations at both ends differ; None where not tested.
-      switching_gap: eV, the smallest gap near an end at which the two bands would have to change places for `crossing`
+      levels: `[2m]` eV in the middle.
+      crossing: whether the occupied representations at both ends differ; None where the line has no compatibility
+        relations, so that symmetry can force none, or where the filling cuts a level at an end.
+      switching_gap: eV, the smallest gap at an end at which the two levels would have to change places for `crossing`
         to become what it is not; NaN where that would do nothing at either end, or was not tested.
     """
 
@@ -113,10 +114,9 @@ class BandSolver:
         below, above = states.energies[: spinors.start], states.energies[spinors.stop :]
         return np.sort(np.concatenate([np.repeat(below, 2), spinors.energies, np.repeat(above, 2)]))
 
-    def at_point(self, kpoint: np.ndarray, states: States) -> PointBands:
-        """All that is read at one high-symmetry point."""
+    def at_point(self, kpoint: np.ndarray, states: States, spinors: SpinorStates | None) -> PointBands:
+        """All that is read at one high-symmetry point; `spinors` of its states, with vectors."""
         electrons = self.model.electrons
-        spinors = self.spinors(states, vectors=True)
         levels = self.levels(states, spinors)
         spinless_odd = odd = np.nan
         inversion, parity = self.symmetry.inversion(), None
@@ -187,30 +187,34 @@ class BandSolver:
             result.append((self.characters @ share, mean_parity))
         return result
 
-    def on_line(self, ends: np.ndarray, states: list[States]) -> tuple[list[np.ndarray], bool | None, float]:
-        """Levels near both ends of a line, whether the occupied representations differ, and `switching_gap`."""
+    def on_line(
+        self, line: PathLine, path: BandPath, states: list[States], spinors: list[SpinorStates | None]
+    ) -> tuple[bool | None, float]:
+        """Whether the occupied representations at both ends of a line differ, and `LineBands.switching_gap`.
+
+        `states` and `spinors` (with vectors) are those of all k-points of the path.
+        """
         electrons = self.model.electrons
-        operations = self.symmetry.little_group(*ends)
-        translations = self.symmetry.translations[operations]
-        characters, swaps, gaps, levels = [], [], [], []
-        for kpoint, here in zip(ends, states, strict=True):
-            spinors = self.spinors(here, vectors=True)
-            levels.append(self.levels(here, spinors))
-            gap = levels[-1][electrons] - levels[-1][electrons - 1]
-            if gap > DEGENERATE:
-                phase = np.exp(2j * np.pi * (translations @ kpoint))
-                at = (self.symmetry, operations, kpoint, self.model, here, spinors)
-                characters.append(occupied_characters(*at) * phase)
-                swaps.append(self.swap(operations, kpoint, here, spinors, levels[-1]) * phase)
-                gaps.append(gap)
-        if len(characters) < 2:
-            return levels, None, np.nan
+        translations = self.symmetry.translations[line.operations]
+        characters, swaps, gaps = [], [], []
+        for k, reached in ((line.start, path.kpoints[line.start]), (line.end, line.reached)):
+            levels = self.levels(states[k], spinors[k])
+            gap = float(levels[electrons] - levels[electrons - 1])
+            if gap < DEGENERATE:
+                return None, np.nan
+            # The line may reach another cell of the reciprocal lattice than the k-point that stands for its end.
+            phase = np.exp(2j * np.pi * (translations @ reached))
+            at = (self.symmetry, line.operations, path.kpoints[k], self.model, states[k], spinors[k])
+            characters.append(occupied_characters(*at) * phase)
+            swaps.append(self.swap(line.operations, path.kpoints[k], states[k], spinors[k], levels) * phase)
+            gaps.append(gap)
         crossing = not same_representation(*characters)
-        switching = [np.inf]
-        for own, swap, gap, other in zip(characters, swaps, gaps, characters[::-1], strict=True):
-            if np.isfinite(swap).all() and same_representation(own + swap, other) == crossing:
-                switching.append(gap)
-        return levels, crossing, min(switching) if len(switching) > 1 else np.nan
+        switching = [
+            gap
+            for own, swap, gap, other in zip(characters, swaps, gaps, characters[::-1], strict=True)
+            if np.isfinite(swap).all() and same_representation(own + swap, other) == crossing
+        ]
+        return crossing, min(switching, default=np.nan)
 
     def swap(
         self,

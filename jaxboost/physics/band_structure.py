@@ -7,10 +7,12 @@ import numpy as np
 
 from jaxboost.crystal import Crystal
 from jaxboost.errors import InputError
+from jaxboost.physics.band_path import BandPath, band_path
 from jaxboost.physics.band_solver import BandSolver, LineBands, PointBands
+from jaxboost.physics.band_states import SpinorStates, States
 from jaxboost.physics.indices import TRIM, InversionIndices, inversion_indices, star_phases
 from jaxboost.physics.orbital_symmetry import OrbitalSymmetry
-from jaxboost.physics.space_groups import space_group
+from jaxboost.physics.space_groups import SpaceGroup, space_group
 from jaxboost.physics.tight_binding import make_model
 from jaxboost.physics.tight_binding_elements import Parameters
 
@@ -21,13 +23,11 @@ class PathSettings:
 
     Attributes:
       window: eV to either side of the filling within which spin-orbit coupling is diagonalised; 0 leaves it out.
-      near: how far from its ends a line is sampled, as a fraction of it.
       mesh: divisions of each reciprocal vector in a mesh around Gamma; 0 for none.
       lines: whether lines are computed.
     """
 
     window: float = 12.0
-    near: float = 0.05
     mesh: int = 3
     lines: bool = True
 
@@ -72,53 +72,48 @@ def band_structure(crystal: Crystal, parameters: Parameters, settings: PathSetti
     if electrons >= 2 * model.n_orbitals:
         raise InputError("the valence orbitals are all filled: tight binding has no empty state to compare with")
     solver = BandSolver(crystal, model, settings.window)
+    path = band_path(crystal.space_group_number, solver.symmetry)
     group = space_group(crystal.space_group_number)
-    wanted = [k.is_trim or settings.lines for k in group.kpoints]
-    kpoints = np.array([k.frac for k in group.kpoints])
-    states = iter(solver.states(kpoints[wanted]))
-    points = tuple(solver.at_point(k, next(states)) if want else None for k, want in zip(kpoints, wanted, strict=True))
-    lines = _lines(crystal, solver, settings) if settings.lines else ()
+    everything = range(len(path.kpoints))
+    wanted = list(everything) if settings.lines else [i for i, k in enumerate(group.kpoints) if k.is_trim]
+    states = solver.states(path.kpoints[wanted])
+    spinors = [solver.spinors(here, vectors=True) for here in states]
+    points: list[PointBands | None] = [None] * path.points
+    for i, here, with_spin in zip(wanted, states, spinors, strict=True):
+        if i < path.points:
+            points[i] = solver.at_point(path.kpoints[i], here, with_spin)
+    lines = _lines(group, solver, path, states, spinors) if settings.lines else ()
     mesh, weights = _mesh(solver.symmetry.reciprocal, settings.mesh)
     mesh_levels = [solver.levels(s, solver.spinors(s, vectors=False)) for s in solver.states(mesh)]
-    with_spin, without_spin = _indices(crystal, solver.symmetry, points, electrons)
+    indices, spinless_indices = _indices(crystal, solver.symmetry, tuple(points), electrons)
     return BandStructure(
         space_group_number=crystal.space_group_number,
         electrons=electrons,
         spin_orbit=settings.window > 0,
-        points=points,
+        points=tuple(points),
         lines=lines,
         mesh_levels=np.array(mesh_levels).reshape(len(mesh), 2 * model.n_orbitals),
         mesh_weights=weights,
-        indices=with_spin,
-        spinless_indices=without_spin,
+        indices=indices,
+        spinless_indices=spinless_indices,
         dropped=solver.dropped,
     )
 
 
-def _lines(crystal: Crystal, solver: BandSolver, settings: PathSettings) -> tuple[LineBands, ...]:
-    group = space_group(crystal.space_group_number)
-    sampled, fractions = [], []
-    for line in group.lines:
-        start, end = np.array(group.kpoints[line.i].frac), np.array(line.end)
-        fractions.append((settings.near, 1 - settings.near) if line.n_relations else (0.5,))
-        sampled += [start + (end - start) * fraction for fraction in fractions[-1]]
-    if not sampled:
+def _lines(
+    group: SpaceGroup, solver: BandSolver, path: BandPath, states: list[States], spinors: list[SpinorStates | None]
+) -> tuple[LineBands, ...]:
+    if not group.lines:
         return ()
-    kpoints = np.array(sampled)
-    kpoints -= np.rint(kpoints) * (np.abs(kpoints) > 1)
-    states = solver.states(kpoints)
-    result, row = [], 0
-    for fraction in fractions:
-        levels = np.full((3, 2 * solver.model.n_orbitals), np.nan)
-        crossing, switching = None, np.nan
-        if len(fraction) == 2:
-            (levels[0], levels[2]), crossing, switching = solver.on_line(
-                np.array(sampled[row : row + 2]), states[row : row + 2]
-            )
-        else:
-            levels[1] = solver.levels(states[row], solver.spinors(states[row], vectors=False))
+    middles = np.array([(np.array(group.kpoints[line.i].frac) + line.end) / 2 for line in group.lines])
+    middles -= np.rint(middles) * (np.abs(middles) > 1)
+    related = {line.line: line for line in path.lines}
+    result = []
+    for index, here in enumerate(solver.states(middles)):
+        levels = solver.levels(here, solver.spinors(here, vectors=False))
+        line = related.get(index)
+        crossing, switching = (None, np.nan) if line is None else solver.on_line(line, path, states, spinors)
         result.append(LineBands(levels, crossing, switching))
-        row += len(fraction)
     return tuple(result)
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from jaxboost.crystal import Crystal
+from jaxboost.physics.band_path import BandPath
 from jaxboost.physics.band_rule import freeing_neighbours, same_level
 from jaxboost.physics.band_solver import DEGENERATE, BandSolver
 from jaxboost.physics.band_states import SpinorStates, States
@@ -49,41 +50,6 @@ class TargetSettings:
     window: float = 12.0
 
 
-@dataclass(frozen=True)
-class TargetPath:
-    """The k-points of a crystal at which targets are looked at.
-
-    Attributes:
-      kpoints: `[k, 3]`; first those of `space_group(number).kpoints`, then ends of lines that are not among them.
-      points: how many the first are.
-      lines: (start, end, `[3]` the end as the line reaches it, indices of the operations that keep the line) of each
-        line with compatibility relations; start and end are indices into `kpoints`.
-    """
-
-    kpoints: np.ndarray
-    points: int
-    lines: tuple[tuple[int, int, np.ndarray, list[int]], ...]
-
-
-def target_path(crystal: Crystal, solver: BandSolver) -> TargetPath:
-    """The k-points and lines of a crystal."""
-    group = space_group(crystal.space_group_number)
-    kpoints = [np.array(k.frac, float) for k in group.kpoints]
-    lines = []
-    for line in group.lines:
-        if not line.n_relations:
-            continue
-        start, reached = kpoints[line.i], np.array(line.end, float)
-        end = reached - np.rint(reached) * (np.abs(reached) > 1)
-        known = [i for i, k in enumerate(kpoints) if np.abs(k - end).max() < 1e-9]
-        if not known:
-            kpoints.append(end)
-        general = start + 0.389 * (reached - start)
-        keeping = solver.symmetry.little_group(general)
-        lines.append((line.i, known[0] if known else len(kpoints) - 1, reached, keeping))
-    return TargetPath(np.array(kpoints), len(group.kpoints), tuple(lines))
-
-
 @dataclass
 class Targets:
     """The loss of one crystal, its derivatives by the levels, and what was found on the way.
@@ -103,7 +69,7 @@ class Targets:
 
 
 def find_targets(
-    crystal: Crystal, solver: BandSolver, path: TargetPath, label: str, gap: float, settings: TargetSettings
+    crystal: Crystal, solver: BandSolver, path: BandPath, label: str, gap: float, settings: TargetSettings
 ) -> Targets:
     """What one crystal asks of its levels.
 
@@ -148,7 +114,7 @@ class _Decisions:
     """Looks at the order of the levels with spin-orbit coupling, and adds to a `Targets` what it asks for."""
 
     def __init__(
-        self, result: Targets, levels: np.ndarray, solver: BandSolver, path: TargetPath, settings: TargetSettings
+        self, result: Targets, levels: np.ndarray, solver: BandSolver, path: BandPath, settings: TargetSettings
     ) -> None:
         self.result, self.levels, self.solver, self.path, self.settings = result, levels, solver, path, settings
         self.electrons = solver.model.electrons
@@ -208,8 +174,9 @@ class _Decisions:
     def _ask_of_lines(self, label: str) -> bool:
         """Whether any line has a crossing."""
         crossings, making, undoing = False, [], []
-        for start, end, reached, operations in self.path.lines:
-            ends = ((start, self.path.kpoints[start]), (end, reached))
+        for line in self.path.lines:
+            operations = line.operations
+            ends = ((line.start, self.path.kpoints[line.start]), (line.end, line.reached))
             characters = [self._occupied(k, at, operations) for k, at in ends]
             crossing = not same_representation(*characters)
             crossings |= crossing
@@ -269,7 +236,7 @@ class _Decisions:
         for k, kpoint in enumerate(space_group(crystal.space_group_number).kpoints):
             if not kpoint.is_trim:
                 continue
-            bands = self.solver.at_point(self.path.kpoints[k], self.result.states[k])
+            bands = self.solver.at_point(self.path.kpoints[k], self.result.states[k], self.result.spinors[k])
             if bands.edge_parity < _INVERTED:
                 inverting.append((k, kpoint.star_size))
             for arm, sign in star_phases(*operations, inversion, self.path.kpoints[k]).items():

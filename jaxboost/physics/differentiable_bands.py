@@ -15,8 +15,9 @@ import numpy as np
 
 from jaxboost.errors import InputError
 from jaxboost.physics.band_states import ABSENT
+from jaxboost.physics.bonds import Bonds
 from jaxboost.physics.orbitals import ANGULAR_MOMENTUM, PAULI, SHELL_OF_ORBITAL
-from jaxboost.physics.tight_binding import Bonds, atom_levels, bond_overlaps, pair_factors
+from jaxboost.physics.tight_binding import atom_levels, bond_overlaps, hopping_ratios, pair_factors
 from jaxboost.physics.tight_binding_elements import Parameters, quantum_numbers
 
 jax.tree_util.register_dataclass(Bonds, data_fields=[field.name for field in fields(Bonds)], meta_fields=[])
@@ -48,7 +49,7 @@ def pad_bonds(bonds: Bonds, *, atoms: int, bonds_size: int, kinds: int) -> Bonds
         kind=np.pad(bonds.kind, (0, extra_bonds), constant_values=kinds - 1),
         kind_elements=np.pad(bonds.kind_elements, ((0, extra_kinds), (0, 0))),
         kind_distance=np.pad(bonds.kind_distance, (0, extra_kinds), constant_values=1.0),
-        surroundings=np.pad(bonds.surroundings, ((0, extra_atoms), (0, 0))),
+        neighbours=np.pad(bonds.neighbours, (0, extra_atoms)),
     )
 
 
@@ -57,15 +58,18 @@ def bloch_matrices(parameters: Parameters, bonds: Bonds, kpoints: jax.Array) -> 
     n = bonds.atomic_numbers.shape[0]
     blocks = bond_overlaps(parameters, bonds, jnp)
     phase = jnp.exp(2j * jnp.pi * (kpoints @ bonds.cell.T))
-    overlap = jnp.zeros((len(kpoints), n, n, 9, 9), complex)
-    overlap = overlap.at[:, bonds.first, bonds.second].add(phase[:, :, None, None] * blocks)
-    overlap = overlap.transpose(0, 1, 3, 2, 4).reshape(len(kpoints), 9 * n, 9 * n)
-    overlap += overlap.conj().swapaxes(1, 2)
+    sums = []
+    for summed in (blocks, blocks * hopping_ratios(parameters, bonds, jnp)):
+        half = jnp.zeros((len(kpoints), n, n, 9, 9), complex)
+        half = half.at[:, bonds.first, bonds.second].add(phase[:, :, None, None] * summed)
+        half = half.transpose(0, 1, 3, 2, 4).reshape(len(kpoints), 9 * n, 9 * n)
+        sums.append(half + half.conj().swapaxes(1, 2))
+    overlap, hopping = sums
     factor = pair_factors(parameters, bonds, jnp).reshape(9 * n, 9 * n)
     shells = jnp.asarray(quantum_numbers())[bonds.atomic_numbers][:, SHELL_OF_ORBITAL].reshape(-1)
     level = atom_levels(parameters, bonds, jnp)[:, SHELL_OF_ORBITAL].reshape(-1)
     diagonal = jnp.diag(jnp.where(shells > 0, level, ABSENT))
-    return overlap * factor + diagonal, overlap + jnp.eye(9 * n)
+    return hopping * factor + diagonal, overlap + jnp.eye(9 * n)
 
 
 def band_levels(parameters: Parameters, bonds: Bonds, kpoints: jax.Array, *, spin_orbit: bool) -> jax.Array:

@@ -17,11 +17,15 @@ from joblib import Parallel, delayed, parallel_config
 
 from jaxboost.crystal import Crystal, Structure, StructureError, make_crystal
 from jaxboost.errors import InputError
+from jaxboost.physics.band_path import BandPath, band_path
 from jaxboost.physics.band_solver import BandSolver
-from jaxboost.physics.band_targets import TargetPath, TargetSettings, find_targets, target_path
+from jaxboost.physics.band_targets import TargetSettings, find_targets
+from jaxboost.physics.bonds import Bonds, find_bonds
+from jaxboost.physics.element_prior import shared, sharing
 from jaxboost.physics.level_gradients import parameter_gradient
+from jaxboost.physics.orbital_symmetry import orbital_symmetry
 from jaxboost.physics.overlaps import BOHR, two_centre_overlaps
-from jaxboost.physics.tight_binding import Bonds, find_bonds, model_of_bonds
+from jaxboost.physics.tight_binding import model_of_bonds
 from jaxboost.physics.tight_binding_elements import (
     Parameters,
     published_parameters,
@@ -40,6 +44,7 @@ class FitSettings:
       batch: crystals a step.
       rate: Adam's, in units of `prior_widths`; warmed up over 20 steps, then a cosine.
       pull: of `sum offset^2 / 2`, in the same units, towards the published figures.
+      again: chance that a crystal which asked for nothing when last seen is looked at in an epoch.
       neglect: bonds whose largest overlap is below are left out of the fit (not of the bands).
     """
 
@@ -47,8 +52,9 @@ class FitSettings:
     rows: int = 6000
     epochs: int = 8
     batch: int = 64
-    rate: float = 0.1
+    rate: float = 0.05
     pull: float = 1e-4
+    again: float = 0.3
     neglect: float = 1e-4
 
 
@@ -65,7 +71,7 @@ class FitCrystal:
 
     crystal: Crystal
     bonds: Bonds
-    path: TargetPath
+    path: BandPath
     label: str
     gap: float
 
@@ -81,7 +87,8 @@ def prepare(structure: Structure, label: str, gap: float, neglect: float) -> Fit
     model = model_of_bonds(bonds, parameters)
     if model.electrons % 2 or model.electrons >= 2 * model.n_orbitals:
         return None
-    return FitCrystal(crystal, bonds, target_path(crystal, BandSolver(crystal, model, 0.0)), label, gap)
+    path = band_path(crystal.space_group_number, orbital_symmetry(crystal))
+    return FitCrystal(crystal, bonds, path, label, gap)
 
 
 def _strong(bonds: Bonds, parameters: Parameters, neglect: float) -> Bonds:
@@ -104,20 +111,20 @@ def _strong(bonds: Bonds, parameters: Parameters, neglect: float) -> Bonds:
 
 def loss_and_gradient(
     crystals: Sequence[FitCrystal], parameters: Parameters, settings: TargetSettings
-) -> tuple[float, Parameters]:
-    """Summed over crystals. One whose matrices are singular for these parameters adds nothing."""
-    loss, total = 0.0, Parameters(*(np.zeros_like(np.asarray(array, float)) for array in parameters))
-    for one in crystals:
+) -> tuple[np.ndarray, Parameters]:
+    """Losses `[crystal]` and the gradient of their sum. One whose matrices are singular for these parameters adds 0."""
+    losses, total = np.zeros(len(crystals)), Parameters(*(np.zeros_like(np.asarray(a, float)) for a in parameters))
+    for row, one in enumerate(crystals):
         model = model_of_bonds(one.bonds, parameters)
         solver = BandSolver(one.crystal, model, settings.window)
         found = find_targets(one.crystal, solver, one.path, one.label, one.gap, settings)
         if solver.dropped or not found.terms:
             continue
-        loss += found.loss
+        losses[row] = found.loss
         states = (one.path.kpoints, found.states, found.spinors)
         gradient = parameter_gradient(parameters, one.bonds, model, *states, found.terms)
         total = Parameters(*(a + b for a, b in zip(total, gradient, strict=True)))
-    return loss, total
+    return losses, total
 
 
 def prior_widths() -> Parameters:
@@ -134,14 +141,22 @@ def prior_widths() -> Parameters:
         strength=0.05 * there,
         crowd_shift=0.5 * there,
         pull_shift=0.3 * there,
+        decay=0.2 * there,
+        traits=np.where(there.any(axis=1, keepdims=True), 0.3 * np.ones_like(start.traits), 0),
+        level_response=0.2 * there[:, :, None] * np.ones_like(start.level_response),
+        bond_response=0.03 * there[:, :, None] * np.ones_like(start.bond_response),
         ionicity=np.array(0.003),
     )
 
 
-def moved(offsets: Sequence[np.ndarray]) -> Parameters:
-    """The published figures plus offsets in units of `prior_widths`; exponents and couplings stay positive."""
+def moved(offsets: Parameters) -> Parameters:
+    """The published figures plus shared offsets in units of `prior_widths`; exponents and couplings stay positive.
+
+    Args:
+      offsets: independent of each other, as the fit moves them.
+    """
     start, widths = published_parameters(), prior_widths()
-    found = [a + np.asarray(x, float) * w for a, x, w in zip(start, offsets, widths, strict=True)]
+    found = [a + x * w for a, x, w in zip(start, shared(offsets, sharing()), widths, strict=True)]
     parameters = Parameters(*found)
     return parameters._replace(
         exponent=np.maximum(parameters.exponent, 0.5 * start.exponent),
@@ -149,8 +164,20 @@ def moved(offsets: Sequence[np.ndarray]) -> Parameters:
     )
 
 
-def fit(crystals: Sequence[FitCrystal], settings: FitSettings, targets: TargetSettings, workers: int) -> Parameters:
-    """The fitted figures; prints the loss of each epoch."""
+def offsets_of(parameters: Parameters) -> Parameters:
+    """What `moved` makes them of."""
+    differences = (np.asarray(a, float) - b for a, b in zip(parameters, published_parameters(), strict=True))
+    found = Parameters(*(
+        np.divide(x, w, out=np.zeros(np.shape(w)), where=w > 0)
+        for x, w in zip(differences, prior_widths(), strict=True)
+    ))  # fmt: skip
+    return Parameters(*(np.float32(x) for x in shared(found, np.linalg.inv(sharing()))))
+
+
+def fit(
+    crystals: Sequence[FitCrystal], start: Parameters, settings: FitSettings, targets: TargetSettings, workers: int
+) -> Parameters:
+    """The fitted figures, from those at the start; prints the mean loss of each epoch."""
     steps = len(crystals) // settings.batch
     if not steps:
         raise InputError(f"{len(crystals)} crystals are fewer than one batch of {settings.batch}")
@@ -159,29 +186,31 @@ def fit(crystals: Sequence[FitCrystal], settings: FitSettings, targets: TargetSe
     )
     optimizer = optax.adam(schedule, b2=0.99, eps=1e-4)
     widths = prior_widths()
-    offsets = Parameters(*(np.zeros_like(array, dtype=np.float32) for array in widths))
-    state, rng, start = optimizer.init(offsets), np.random.default_rng(0), time.monotonic()
+    offsets, asked = offsets_of(start), np.full(len(crystals), True)
+    losses = np.zeros(len(crystals))
+    state, rng, began = optimizer.init(offsets), np.random.default_rng(0), time.monotonic()
     with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1), Parallel() as pool:
         for epoch in range(settings.epochs):
-            order, total = rng.permutation(len(crystals)), 0.0
+            order = rng.permutation(len(crystals))
+            seen = np.logical_or(asked, rng.random(len(crystals)) < settings.again)
             for step in range(steps):
                 chosen = order[step * settings.batch : (step + 1) * settings.batch]
+                chosen = chosen[seen[chosen]]
                 parameters = moved(offsets)
-                parts = (chosen[i :: 4 * workers] for i in range(4 * workers))
+                parts = [chosen[i :: 4 * workers] for i in range(4 * workers)]
                 results = pool(
                     delayed(loss_and_gradient)([crystals[i] for i in part], parameters, targets) for part in parts
                 )
-                total += sum(loss for loss, _ in results)
+                for part, (found, _) in zip(parts, results, strict=True):
+                    losses[part], asked[part] = found, found > 0
                 sums = [sum(arrays) / settings.batch for arrays in zip(*(g for _, g in results), strict=True)]
+                slopes = shared(Parameters(*(g * w for g, w in zip(sums, widths, strict=True))), sharing())
                 gradient = Parameters(*(
-                    np.float32(g * w + settings.pull * x) for g, w, x in zip(sums, widths, offsets, strict=True)
+                    np.float32(g + settings.pull * x) for g, x in zip(slopes, offsets, strict=True)
                 ))  # fmt: skip
                 gradient = gradient._replace(shell_factor=(gradient.shell_factor + gradient.shell_factor.T) / 2)
                 updates, state = optimizer.update(gradient, state)
                 offsets = jax.tree.map(np.asarray, optax.apply_updates(offsets, updates))
-            done = time.monotonic() - start
-            print(
-                f"epoch {epoch + 1} of {settings.epochs}: loss {total / steps / settings.batch:.4f}, {done:.0f} s",
-                flush=True,
-            )
+            done = time.monotonic() - began
+            print(f"epoch {epoch + 1} of {settings.epochs}: loss {losses.mean():.4f}, {done:.0f} s", flush=True)
     return moved(offsets)

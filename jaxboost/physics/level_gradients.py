@@ -14,9 +14,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxboost.physics.band_states import SpinorStates, States
+from jaxboost.physics.bonds import Bonds, relative_lengths
 from jaxboost.physics.orbitals import ANGULAR_MOMENTUM, SHELL_OF_ORBITAL
 from jaxboost.physics.overlaps import BOHR, INTEGRALS, block_integrals, two_centre_overlaps
-from jaxboost.physics.tight_binding import Bonds, Model, atom_levels, occupied_orbitals
+from jaxboost.physics.tight_binding import (
+    Model,
+    atom_levels,
+    bond_overlaps,
+    hopping_ratios,
+    occupied_orbitals,
+    shell_factors,
+    surroundings,
+)
 from jaxboost.physics.tight_binding_elements import Parameters, electronegativities, quantum_numbers
 
 
@@ -79,16 +88,17 @@ def parameter_gradient(
         projector = term.weight * (vectors @ vectors.conj().T)
         density[at] += projector
         energy_density[at] += energy * projector
-    overlap = model.bloch(kpoints[used])[1] - np.eye(m)  # H holds the overlaps between orbitals, not the ones within
+    hopping = model.lattice_sums(kpoints[used])[1]
     gradient = Parameters(*(np.zeros_like(np.asarray(array, float)) for array in parameters))
     np.add.at(gradient.spin_orbit, numbers, coupling)
-    levels = _add_factors(gradient, parameters, bonds, model, (density.conj() * overlap).real.sum(axis=0))
+    levels = _add_factors(gradient, parameters, bonds, model, (density.conj() * hopping).real.sum(axis=0))
     np.add.at(levels, (model.atom, shell), np.einsum("kii->i", density).real)
-    crowd, pull = bonds.surroundings.T[:, :, None]
-    for array, share in ((gradient.level, 1.0), (gradient.crowd_shift, crowd), (gradient.pull_shift, pull)):
-        np.add.at(array, numbers, share * levels)
-    blocks = _bond_gradients(bonds, model, kpoints[used], model.factor * density - energy_density)
-    _add_exponents(gradient, parameters, bonds, blocks)
+    _add_levels(gradient, parameters, bonds, levels)
+    overlaps, hoppings = (
+        _bond_gradients(bonds, model, kpoints[used], weight) for weight in (-energy_density, model.factor * density)
+    )
+    overlaps += _add_decays(gradient, parameters, bonds, hoppings)
+    _add_exponents(gradient, parameters, bonds, overlaps)
     return gradient
 
 
@@ -104,10 +114,10 @@ def _spin_orbit_by_orbital(model: Model, vectors: np.ndarray) -> np.ndarray:
 
 
 def _bond_gradients(bonds: Bonds, model: Model, kpoints: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """`[kinds, integrals]` derivatives with respect to the two-centre overlaps.
+    """`[b, 9, 9]` derivatives with respect to what the bonds add to a lattice sum, in the crystal's axes.
 
     Args:
-      weight: `[k, m, m]`, so that the sum changes by `Re tr(weight^+ dS)`.
+      weight: `[k, m, m]`, so that the sum of levels changes by `Re tr(weight^+ d sum)`.
     """
     start = np.searchsorted(model.atom, np.arange(model.atom[-1] + 2))
     kept = occupied_orbitals(bonds.atomic_numbers)
@@ -120,10 +130,7 @@ def _bond_gradients(bonds: Bonds, model: Model, kpoints: np.ndarray, weight: np.
         found = 2 * (phase.T @ part.conj().reshape(len(part), -1)).real
         blocks[np.ix_(np.arange(row, row + len(cells)), kept[one], kept[other])] = found.reshape(-1, *part.shape[1:])
         row += len(cells)
-    along = block_integrals(bonds.turn.swapaxes(1, 2) @ blocks @ bonds.turn)
-    result = np.zeros((len(bonds.kind_distance), len(INTEGRALS)))
-    np.add.at(result, bonds.kind, along)
-    return result
+    return blocks
 
 
 def _add_factors(
@@ -137,26 +144,57 @@ def _add_factors(
     atom, shell, n = model.atom, SHELL_OF_ORBITAL[model.slot], len(numbers)
     by_shell = np.zeros((n, 3, n, 3))
     np.add.at(by_shell, (atom[:, None], shell[:, None], atom, shell), weight)
-    level, strength = atom_levels(parameters, bonds), np.asarray(parameters.strength)[numbers]
-    chi = electronegativities()[numbers]
+    level, chi = atom_levels(parameters, bonds), electronegativities()[numbers]
     difference = (chi[:, None] - chi)[:, None, :, None] ** 2
-    level_mean = (level[:, :, None, None] + level) / 2
-    strength_mean = (strength[:, :, None, None] + strength) / 2
-    wolfsberg = np.asarray(parameters.shell_factor)[:, None, :]
-    polar = 1 - parameters.ionicity * difference
-    by_level = by_shell * strength_mean * wolfsberg * polar
-    by_strength = by_shell * level_mean * wolfsberg * polar
+    mean = (level[:, :, None, None] + level) / 2
+    wolfsberg, strength, polar, mutual = shell_factors(parameters, bonds)
+    by_strength = by_shell * mean * wolfsberg * polar * mutual
     np.add.at(gradient.strength, numbers, (by_strength.sum(axis=(2, 3)) + by_strength.sum(axis=(0, 1))) / 2)
-    gradient.shell_factor[...] += (by_shell * level_mean * strength_mean * polar).sum(axis=(0, 2))
-    gradient.ionicity[...] -= (by_shell * level_mean * strength_mean * wolfsberg * difference).sum()
+    gradient.shell_factor[...] += (by_shell * mean * strength * polar * mutual).sum(axis=(0, 2))
+    gradient.ionicity[...] -= (by_shell * mean * wolfsberg * strength * mutual * difference).sum()
+    by_mutual = by_shell * mean * wolfsberg * strength * polar
+    by_response = (by_mutual.sum(axis=3) + by_mutual.sum(axis=1).transpose(1, 2, 0)) / 2
+    traits, response = np.asarray(parameters.traits)[numbers], np.asarray(parameters.bond_response)[numbers]
+    np.add.at(gradient.bond_response, numbers, np.einsum("alb,br->alr", by_response, traits))
+    np.add.at(gradient.traits, numbers, np.einsum("alb,alr->br", by_response, response))
+    by_level = by_shell * wolfsberg * strength * polar * mutual
     return (by_level.sum(axis=(2, 3)) + by_level.sum(axis=(0, 1))) / 2
 
 
+def _add_levels(gradient: Parameters, parameters: Parameters, bonds: Bonds, weight: np.ndarray) -> None:
+    """Adds what comes through `tight_binding.atom_levels`; `weight` is `[n, 3]`."""
+    numbers = bonds.atomic_numbers
+    crowd, pull, traits, share = surroundings(parameters, bonds)
+    for array, part in (
+        (gradient.level, weight),
+        (gradient.crowd_shift, crowd * weight),
+        (gradient.pull_shift, pull * weight),
+        (gradient.level_response, weight[:, :, None] * traits[:, None, :]),
+        (gradient.traits, share.T @ np.einsum("nl,nlr->nr", weight, np.asarray(parameters.level_response)[numbers])),
+    ):
+        np.add.at(array, numbers, part)
+
+
+def _add_decays(gradient: Parameters, parameters: Parameters, bonds: Bonds, weight: np.ndarray) -> np.ndarray:
+    """Adds what comes through `tight_binding.hopping_ratios`, but for the overlaps, whose derivatives it returns.
+
+    `weight` and the result are `[b, 9, 9]`.
+    """
+    by_overlap = weight * hopping_ratios(parameters, bonds)
+    by_bond = -by_overlap * bond_overlaps(parameters, bonds) * relative_lengths(bonds)[bonds.kind, None, None] / 2
+    for side, summed in enumerate((by_bond.sum(axis=2), by_bond.sum(axis=1))):
+        z = bonds.kind_elements[bonds.kind, side]
+        np.add.at(gradient.decay, (z[:, None], SHELL_OF_ORBITAL), summed)
+    return by_overlap
+
+
 def _add_exponents(gradient: Parameters, parameters: Parameters, bonds: Bonds, weight: np.ndarray) -> None:
-    """Adds what comes through the overlaps; `weight` is `[kinds, integrals]`.
+    """Adds what comes through the overlaps; `weight` is `[b, 9, 9]`.
 
     `d chi_n / d zeta = (n + 1/2) / zeta chi_n - r chi_n`, and `r chi_n` is a Slater orbital of n + 1 again.
     """
+    by_kind = np.zeros((len(bonds.kind_distance), len(INTEGRALS)))
+    np.add.at(by_kind, bonds.kind, block_integrals(bonds.turn.swapaxes(1, 2) @ weight @ bonds.turn))
     n, exponent = quantum_numbers(), np.asarray(parameters.exponent)
     one, other = bonds.kind_elements.T
     distance = bonds.kind_distance / BOHR
@@ -169,4 +207,4 @@ def _add_exponents(gradient: Parameters, parameters: Parameters, bonds: Bonds, w
         outer = two_centre_overlaps(raised[0], exponent[one], raised[1], exponent[other], distance)
         zeta, order = exponent[z][:, shells[side]], n[z][:, shells[side]]
         derivative = (order + 0.5) / zeta * plain - np.sqrt((2 * order + 2) * (2 * order + 1)) / (2 * zeta) * outer
-        np.add.at(gradient.exponent, (z[:, None], shells[side]), np.where(there, weight * derivative, 0))
+        np.add.at(gradient.exponent, (z[:, None], shells[side]), np.where(there, by_kind * derivative, 0))

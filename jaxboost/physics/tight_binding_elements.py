@@ -45,6 +45,11 @@ class Parameters(NamedTuple):
       strength: `[104, 3]`, by shell too; the factor of a pair of shells is times the mean of theirs.
       crowd_shift: `[104, 3]` eV, of a level for 12 neighbours.
       pull_shift: `[104, 3]` eV, of a level where neighbours are on average more electronegative by 1.
+      decay: `[104, 3]`, hoppings fall by `(distance / sum of covalent radii)^-(mean of two)` more than overlaps.
+      traits: `[104, 3]` of an element as a neighbour, see `TRAITS`.
+      level_response: `[104, 3, 3]` eV, shift of a shell's level for the mean traits of its atom's neighbours.
+      bond_response: `[104, 3, 3]`, a pair's factor is times 1 plus the mean of how each shell responds to the traits of
+        the other atom.
       ionicity: factor `1 - ionicity * (difference of Pauling's electronegativities)^2`.
     """
 
@@ -55,10 +60,19 @@ class Parameters(NamedTuple):
     strength: Any
     crowd_shift: Any
     pull_shift: Any
+    decay: Any
+    traits: Any
+    level_response: Any
+    bond_response: Any
     ionicity: Any
 
 
-_BY_SHELL = ("level", "exponent", "spin_orbit", "strength", "crowd_shift", "pull_shift")
+TRAITS = ("electronegativity", "electrons", "radius")
+"""What the traits of an element begin as, each scaled to about -1 to 1; a fit moves them."""
+
+_BY_SHELL = ("level", "exponent", "spin_orbit", "strength", "crowd_shift", "pull_shift", "decay")
+_RESPONSES = ("level_response", "bond_response")
+_COLUMNS = ("atomic_number", "l", *_BY_SHELL, *(f"{name} to {trait}" for name in _RESPONSES for trait in TRAITS))
 
 
 class _Table(NamedTuple):
@@ -84,8 +98,21 @@ def _table() -> _Table:
     strength[21:30], strength[39:48], strength[57:80] = 1.1, 1.2, 1.2
     for array in (quantum_number, electrons):
         array.setflags(write=False)
+    radius = np.nan_to_num(ELEMENT_PROPERTIES["covalent_radius"][:_SIZE], nan=1.5)
+    traits = np.stack([electronegativities()[:_SIZE] - 2, electrons / 4 - 1, 2 * radius - 3], axis=1)
     parameters = Parameters(
-        level, exponent, spin_orbit, shell_factor, strength, np.zeros((_SIZE, 3)), np.zeros((_SIZE, 3)), np.array(0.007)
+        level=level,
+        exponent=exponent,
+        spin_orbit=spin_orbit,
+        shell_factor=shell_factor,
+        strength=strength,
+        crowd_shift=np.zeros((_SIZE, 3)),
+        pull_shift=np.zeros((_SIZE, 3)),
+        decay=np.zeros((_SIZE, 3)),
+        traits=np.where(electrons[:, None] > 0, traits, 0),
+        level_response=np.zeros((_SIZE, 3, 3)),
+        bond_response=np.zeros((_SIZE, 3, 3)),
+        ionicity=np.array(0.007),
     )
     return _Table(quantum_number, electrons, _read_only(parameters))
 
@@ -131,15 +158,21 @@ PARAMETER_SETS: dict[str, Callable[[], Parameters]] = {
 def parameters_to_json(parameters: Parameters) -> dict[str, Any]:
     """What `parameters_from_json` reads: a row a shell, rounded to six decimals."""
     shells = [
-        [int(z), int(shell), *(round(float(getattr(parameters, name)[z, shell]), 6) for name in _BY_SHELL)]
+        [int(z), int(shell), *np.round(_of_shell(parameters, z, shell), 6).tolist()]
         for z, shell in zip(*np.nonzero(quantum_numbers()), strict=True)
     ]
+    known = np.flatnonzero(basis_electrons()).tolist()
     return {
         "shell_factor": np.round(np.asarray(parameters.shell_factor, float), 6).tolist(),
         "ionicity": round(float(parameters.ionicity), 6),
-        "columns": ["atomic_number", "l", *_BY_SHELL],
+        "columns": list(_COLUMNS),
         "shells": shells,
+        "traits": [[z, *row] for z, row in zip(known, np.round(parameters.traits[known], 6).tolist(), strict=True)],
     }
+
+
+def _of_shell(parameters: Parameters, z: int, shell: int) -> np.ndarray:
+    return np.concatenate([np.ravel(getattr(parameters, name)[z, shell]) for name in _BY_SHELL + _RESPONSES])
 
 
 def parameters_from_json(values: dict[str, Any]) -> Parameters:
@@ -148,8 +181,8 @@ def parameters_from_json(values: dict[str, Any]) -> Parameters:
     Raises:
       InputError: the columns are others, or the shells are not those of the table of elements.
     """
-    arrays = {name: getattr(published_parameters(), name).copy() for name in _BY_SHELL}
-    if values["columns"] != ["atomic_number", "l", *_BY_SHELL]:
+    arrays = {name: getattr(published_parameters(), name).copy() for name in (*_BY_SHELL, *_RESPONSES, "traits")}
+    if values["columns"] != list(_COLUMNS):
         raise InputError(f"the learned tight-binding figures have the columns {values['columns']}: fit anew")
     rows = np.array(values["shells"], float)
     z, shell = rows[:, 0].astype(int), rows[:, 1].astype(int)
@@ -157,6 +190,10 @@ def parameters_from_json(values: dict[str, Any]) -> Parameters:
         raise InputError("the learned tight-binding figures are of other shells than the table of elements: fit anew")
     for column, name in enumerate(_BY_SHELL, start=2):
         arrays[name][z, shell] = rows[:, column]
+    for name, response in zip(_RESPONSES, np.split(rows[:, -len(_RESPONSES) * len(TRAITS) :], 2, axis=1), strict=True):
+        arrays[name][z, shell] = response
+    traits = np.array(values["traits"], float)
+    arrays["traits"][traits[:, 0].astype(int)] = traits[:, 1:]
     return _read_only(
         Parameters(
             **arrays, shell_factor=np.array(values["shell_factor"], float), ionicity=np.array(float(values["ionicity"]))

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from jaxboost.crystal import Structure, make_crystal
+from jaxboost.physics.band_path import band_path
 from jaxboost.physics.band_solver import BandSolver
-from jaxboost.physics.band_targets import TargetSettings, find_targets, target_path
+from jaxboost.physics.band_targets import TargetSettings, find_targets
+from jaxboost.physics.bonds import find_bonds
 from jaxboost.physics.level_gradients import parameter_gradient
 from jaxboost.physics.space_groups import space_group
-from jaxboost.physics.tight_binding import find_bonds, model_of_bonds
+from jaxboost.physics.tight_binding import model_of_bonds
 from jaxboost.physics.tight_binding_elements import published_parameters
 from tests.crystals import prototype
 
@@ -26,7 +28,7 @@ def _targets(structure, label, gap=np.nan, settings=SETTINGS, parameters=PARAMET
     bonds = find_bonds(crystal, PARAMETERS)
     model = model_of_bonds(bonds, parameters)
     solver = BandSolver(crystal, model, settings.window)
-    path = target_path(crystal, solver)
+    path = band_path(crystal.space_group_number, solver.symmetry)
     found = find_targets(crystal, solver, path, label, gap, settings)
     return found, (bonds, model, path.kpoints, found.states, found.spinors)
 

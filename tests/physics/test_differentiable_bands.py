@@ -10,12 +10,13 @@ import pytest
 from jaxboost.crystal import make_crystal
 from jaxboost.errors import InputError
 from jaxboost.physics.band_states import ABSENT, add_spin_orbit, solve
+from jaxboost.physics.bonds import find_bonds
 from jaxboost.physics.differentiable_bands import band_levels, pad_bonds
-from jaxboost.physics.tight_binding import find_bonds, make_model
-from jaxboost.physics.tight_binding_elements import published_parameters
+from jaxboost.physics.tight_binding import make_model
 from tests.crystals import prototype
+from tests.parameters import moved_parameters
 
-PARAMETERS = published_parameters()
+PARAMETERS = moved_parameters()
 K_POINTS = np.array([[0, 0, 0], [0.1, 0.2, 0.3]])
 
 
@@ -54,7 +55,8 @@ def test_gradients_agree_with_finite_differences_and_are_finite_at_degeneracies(
         gradient = jax.jit(jax.grad(gap))(PARAMETERS)
         assert all(np.isfinite(leaf).all() for leaf in gradient)
         step = 1e-5
-        for name, place in (("level", (z, 1)), ("exponent", (z, 1)), ("spin_orbit", (z, 1)), ("shell_factor", (0, 0))):
+        for name, place in (("level", (z, 1)), ("exponent", (z, 1)), ("spin_orbit", (z, 1)), ("shell_factor", (0, 0)),
+                            ("decay", (z, 1)), ("traits", (z, 0)), ("bond_response", (z, 1, 2))):  # fmt: skip
             values = []
             for sign in (1, -1):
                 moved = np.array(getattr(PARAMETERS, name))

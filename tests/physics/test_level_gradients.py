@@ -7,13 +7,16 @@ import pytest
 
 from jaxboost.crystal import make_crystal
 from jaxboost.physics.band_solver import BandSolver
+from jaxboost.physics.bonds import find_bonds
 from jaxboost.physics.differentiable_bands import band_levels
 from jaxboost.physics.level_gradients import LevelWeight, parameter_gradient
-from jaxboost.physics.tight_binding import find_bonds, model_of_bonds
+from jaxboost.physics.tight_binding import model_of_bonds
 from jaxboost.physics.tight_binding_elements import published_parameters
 from tests.crystals import prototype
+from tests.parameters import moved_parameters
 
 PARAMETERS = published_parameters()
+MOVED = moved_parameters()
 K_POINTS = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.1, 0.2, 0.3]])
 
 
@@ -34,15 +37,15 @@ def test_gradients_are_those_of_jax(spin_orbit):
     rng = np.random.default_rng(0)
     weights = rng.normal(size=(3, size))
     with jax.enable_x64(True):
-        bonds = find_bonds(crystal, PARAMETERS)
+        bonds = find_bonds(crystal, MOVED)
         levels = jax.jit(lambda p: band_levels(p, bonds, jnp.asarray(K_POINTS), spin_orbit=spin_orbit)[:, :size])
-        found = np.array(levels(PARAMETERS))
+        found = np.array(levels(MOVED))
         for here, row in zip(found, weights, strict=True):
             groups = np.cumsum(np.diff(here, prepend=here[0]) > 1e-6)
             row[:] = (np.bincount(groups, row) / np.bincount(groups))[groups]
-        wanted = jax.jit(jax.grad(lambda p: (weights * levels(p)).sum()))(PARAMETERS)
+        wanted = jax.jit(jax.grad(lambda p: (weights * levels(p)).sum()))(MOVED)
     terms = [LevelWeight(k, n, spin_orbit, float(weights[k, n])) for k in range(3) for n in range(size)]
-    gradient, _ = _gradient(crystal, terms)
+    gradient, _ = _gradient(crystal, terms, parameters=MOVED)
     for name in PARAMETERS._fields:
         one, other = np.asarray(getattr(gradient, name)), np.asarray(getattr(wanted, name))
         assert np.abs(other).max() > 1e-3 or (name == "spin_orbit" and not spin_orbit), name

@@ -8,14 +8,18 @@ import scipy.linalg
 from scipy.spatial.transform import Rotation
 
 from jaxboost.crystal import Crystal, Structure, make_crystal
+from jaxboost.crystal.elements import ELEMENT_PROPERTIES
 from jaxboost.errors import InputError
 from jaxboost.physics.band_states import ABSENT, add_spin_orbit, solve
+from jaxboost.physics.bonds import find_bonds
 from jaxboost.physics.overlaps import BOHR, two_centre_overlaps
-from jaxboost.physics.tight_binding import Model, find_bonds, make_model
+from jaxboost.physics.tight_binding import Model, atom_levels, hopping_ratios, make_model
 from jaxboost.physics.tight_binding_elements import published_parameters, quantum_numbers
 from tests.crystals import prototype
+from tests.parameters import moved_parameters
 
 PARAMETERS = published_parameters()
+MOVED = moved_parameters()  # with levels and factors that depend on the neighbours, and hoppings on the distance
 K_POINTS = np.array([[0, 0, 0], [0.5, 0, 0.5], [0.11, 0.27, 0.41], [1 / 3, 1 / 3, 0]])
 
 
@@ -34,7 +38,7 @@ def _full_levels(model: Model, kpoints: np.ndarray) -> np.ndarray:
 
 
 def test_matrices_are_hermitian_and_the_overlap_is_positive():
-    hamiltonian, overlap = make_model(_crystal(), PARAMETERS).bloch(K_POINTS)
+    hamiltonian, overlap = make_model(_crystal(), MOVED).bloch(K_POINTS)
     np.testing.assert_allclose(hamiltonian, hamiltonian.conj().swapaxes(1, 2))
     np.testing.assert_allclose(overlap, overlap.conj().swapaxes(1, 2))
     assert np.linalg.eigvalsh(overlap).min() > 1e-4
@@ -60,7 +64,7 @@ def test_each_bond_is_listed_once():
 
 @pytest.mark.parametrize("at_trim", [True, False])
 def test_matrices_at_the_trim_are_real_and_the_same(at_trim):
-    model = make_model(_crystal(), PARAMETERS)
+    model = make_model(_crystal(), MOVED)
     trim = np.array([[0.5, 0, 0.5], [0, 0, 0]])
     alone = model.bloch(trim)
     with_others = model.bloch(np.concatenate([trim, K_POINTS[2:]]))
@@ -69,7 +73,7 @@ def test_matrices_at_the_trim_are_real_and_the_same(at_trim):
 
 
 def test_levels_are_periodic_in_k_and_the_same_at_minus_k():
-    model = make_model(_crystal("zincblende", (31, 33), 5.65), PARAMETERS)
+    model = make_model(_crystal("zincblende", (31, 33), 5.65), MOVED)
     k = K_POINTS[2:3]
     np.testing.assert_allclose(_full_levels(model, k), _full_levels(model, k - [[1, 0, 1]]), atol=1e-8)
     np.testing.assert_allclose(_full_levels(model, k), _full_levels(model, -k), atol=1e-8)
@@ -95,7 +99,7 @@ def test_a_turn_a_shift_and_a_permutation_change_no_level():
         frac_coords=(crystal.frac_coords + [0.13, 0.27, 0.4])[order],
         atomic_numbers=crystal.atomic_numbers[order],
     )
-    before, after = (make_model(c, PARAMETERS) for c in (crystal, moved))
+    before, after = (make_model(c, MOVED) for c in (crystal, moved))
     np.testing.assert_allclose(_full_levels(before, K_POINTS), _full_levels(after, K_POINTS), atol=1e-7)
 
 
@@ -107,7 +111,7 @@ def test_another_choice_of_cell_changes_no_level():
     )  # fmt: skip
     k = K_POINTS @ basis.T
     k -= np.rint(k)
-    before, after = (make_model(c, PARAMETERS) for c in (crystal, other))
+    before, after = (make_model(c, MOVED) for c in (crystal, other))
     np.testing.assert_allclose(_full_levels(before, K_POINTS), _full_levels(after, k), atol=1e-7)
 
 
@@ -120,8 +124,31 @@ def test_a_supercell_folds_the_levels():
         atomic_numbers=np.tile(crystal.atomic_numbers, 2),
     )
     k = np.array([[0.2, 0.1, 0.3]])
-    small = _levels(make_model(crystal, PARAMETERS), np.array([[0.1, 0.1, 0.3], [0.6, 0.1, 0.3]]))
-    np.testing.assert_allclose(np.sort(small.ravel()), _levels(make_model(doubled, PARAMETERS), k)[0], atol=1e-7)
+    small = _levels(make_model(crystal, MOVED), np.array([[0.1, 0.1, 0.3], [0.6, 0.1, 0.3]]))
+    np.testing.assert_allclose(np.sort(small.ravel()), _levels(make_model(doubled, MOVED), k)[0], atol=1e-7)
+
+
+def test_levels_know_which_elements_the_neighbours_are():
+    levels = {}
+    for z in (9, 17):
+        bonds = find_bonds(_crystal("rocksalt", (11, z), 5.0), MOVED)
+        np.testing.assert_allclose(bonds.neighbours, bonds.neighbours.T)
+        alone = replace(bonds, neighbours=np.zeros_like(bonds.neighbours))
+        np.testing.assert_allclose(atom_levels(MOVED, alone), MOVED.level[bonds.atomic_numbers])
+        levels[z] = atom_levels(MOVED, bonds)[0]
+        np.testing.assert_array_equal(atom_levels(PARAMETERS, bonds), PARAMETERS.level[bonds.atomic_numbers])
+    assert np.abs(levels[9] - levels[17])[:2].min() > 1e-3
+
+
+def test_hoppings_fall_by_a_power_of_the_distance():
+    bonds = find_bonds(_crystal("rocksalt", (12, 8), 4.2), PARAMETERS)
+    steeper = PARAMETERS._replace(decay=np.array([1.0, 2.0, 3.0]) * np.ones_like(PARAMETERS.decay))
+    radius = np.array(ELEMENT_PROPERTIES["covalent_radius"])[bonds.kind_elements].sum(axis=1)
+    length = (bonds.kind_distance / radius)[bonds.kind]
+    ratios = hopping_ratios(steeper, bonds)
+    np.testing.assert_allclose(ratios[:, 0, 3], length**-1.5)
+    np.testing.assert_allclose(ratios[:, 8, 8], length**-3)
+    np.testing.assert_array_equal(hopping_ratios(PARAMETERS, bonds), 1)
 
 
 def test_graphene_has_its_dirac_point_at_the_filling():
