@@ -31,6 +31,7 @@ _MAX_ATOMS = flags.DEFINE_integer("max_atoms", FitSettings.max_atoms, "listed at
 _ROWS = flags.DEFINE_integer("rows", FitSettings.rows, "most crystals", lower_bound=1)
 _EPOCHS = flags.DEFINE_integer("epochs", FitSettings.epochs, "passes over them", lower_bound=1)
 _RATE = flags.DEFINE_float("rate", FitSettings.rate, "Adam's, as in FitSettings", lower_bound=0.0)
+_SEED = flags.DEFINE_integer("seed", FitSettings.seed, "as in FitSettings: another one is another fit")
 _START = flags.DEFINE_enum("start", "published", list(PARAMETER_SETS), "the figures to begin with")
 _OUTPUT = flags.DEFINE_string(
     "output", str(Path(__file__).parent / "physics" / "tight_binding_learned.json"), "what is written"
@@ -40,14 +41,16 @@ _OUTPUT = flags.DEFINE_string(
 def main(_: list[str]) -> None:
     """Reads the table, fits, writes what `learned_parameters` reads."""
     config = _CONFIG.value
-    settings = FitSettings(max_atoms=_MAX_ATOMS.value, rows=_ROWS.value, epochs=_EPOCHS.value, rate=_RATE.value)
+    settings = FitSettings(
+        max_atoms=_MAX_ATOMS.value, rows=_ROWS.value, epochs=_EPOCHS.value, rate=_RATE.value, seed=_SEED.value
+    )
     targets, workers = TargetSettings(), of.workers(config)
     with tempfile.TemporaryDirectory() as nowhere:
         table, splits = split_table(config, Path(nowhere))
     gaps = known_gaps(Path(config.data.path), list(table.ids))
     sizes = np.array([len(structure.atomic_numbers) for structure in table.structures])
     rows = np.flatnonzero((splits.fold >= 0) & (splits.fold != _LEAVE_FOLD.value) & (sizes <= settings.max_atoms))
-    rows = np.random.default_rng(0).permutation(rows)[: settings.rows]
+    rows = np.random.default_rng(settings.seed).permutation(rows)[: settings.rows]
     with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
         found = Parallel()(
             delayed(prepare)(table.structures[i], table.classes[table.labels[i]], gaps[i], settings.neglect)

@@ -46,6 +46,7 @@ class FitSettings:
       pull: of `sum offset^2 / 2`, in the same units, towards the published figures.
       again: chance that a crystal which asked for nothing when last seen is looked at in an epoch.
       neglect: bonds whose largest overlap is below are left out of the fit (not of the bands).
+      seed: of the choice of rows, where there are more, and of their order.
     """
 
     max_atoms: int = 12
@@ -56,6 +57,7 @@ class FitSettings:
     pull: float = 1e-4
     again: float = 0.3
     neglect: float = 1e-4
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ def fit(
     widths = prior_widths()
     offsets, asked = offsets_of(start), np.full(len(crystals), True)
     losses = np.zeros(len(crystals))
-    state, rng, began = optimizer.init(offsets), np.random.default_rng(0), time.monotonic()
+    state, rng, began = optimizer.init(offsets), np.random.default_rng(settings.seed), time.monotonic()
     with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1), Parallel() as pool:
         for epoch in range(settings.epochs):
             order = rng.permutation(len(crystals))
