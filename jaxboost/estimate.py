@@ -15,7 +15,9 @@ from jaxboost.data.batches import Materials, gather
 from jaxboost.models import SymmetryTables
 from jaxboost.training.loop import Workshop
 from jaxboost.training.member import Member
-from jaxboost.training.population import MemberState, batch_loss, init_state
+from jaxboost.training.member_state import MemberState, init_state
+from jaxboost.training.memory import draw
+from jaxboost.training.objective import batch_loss
 
 # Share of the matrix product's speed that a training step reaches: from `configs/quick.py` on two CPU cores, 6.3e13
 # operations in 955 s where the product alone ran at 1.3e11 a second on each. Small batches of a wide network reach
@@ -34,17 +36,19 @@ def estimate(members: list[Member], workshop: Workshop) -> str:
     rows = jnp.zeros(workshop.batch, jnp.int32)
 
     def fresh(materials: Materials, tables: SymmetryTables) -> MemberState:
-        return init_state(workshop.network, hyper, take(materials, rows), tables, settings)
+        return init_state(workshop.network, hyper, take(materials, rows), tables, settings, len(workshop.sizes))
 
     resident = (workshop.materials, workshop.tables)
-    params = jax.eval_shape(fresh, *resident).params
+    state = jax.eval_shape(fresh, *resident)
+    params = state.params
     count = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
 
     def step(params: Any, materials: Materials, tables: SymmetryTables) -> Any:
         def loss(p: Any) -> jax.Array:
-            labels = materials.label[rows]
             key = jax.random.key(0)
-            return batch_loss(workshop.network, settings, p, take(materials, rows), labels, hyper, tables, key)[0]
+            drawn = draw(key, jnp.zeros(state.memory.shape), materials.label, rows, settings.recall_draw, begun=True)
+            batch = take(materials, rows)
+            return batch_loss(workshop.network, settings, p, batch, rows, materials, hyper, tables, drawn, key)[0]
 
         return jax.grad(loss)(params)
 

@@ -20,7 +20,7 @@ from jaxboost.errors import InputError
 from jaxboost.evaluation import Ballot, Evaluation, evaluate
 from jaxboost.inference import Scorer, TrainedMember, logits_program
 from jaxboost.limits import check_config
-from jaxboost.models import Network
+from jaxboost.models import Memory, Network
 from jaxboost.reporting.album import draw
 from jaxboost.run_folder import read_json, write_csv, write_json
 from jaxboost.training.checkpoints import has_checkpoint, restore_checkpoint
@@ -101,7 +101,8 @@ def restore_member(folder: Path, identity: dict[str, Any]) -> tuple[TrainedMembe
         raise InputError(f"{folder}: training is not finished; start the same command with --mode=train again")
     normalizer = Normalizer(**restored.tree["normalizer"])
     modalities = np.asarray(restored.fitted["modalities"], bool)
-    return TrainedMember(folder.name, restored.tree["params"], normalizer, modalities), restored.fitted
+    memory = Memory(**restored.tree["memory"])
+    return TrainedMember(folder.name, restored.tree["params"], normalizer, modalities, memory), restored.fitted
 
 
 class Restored(NamedTuple):

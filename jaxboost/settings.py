@@ -20,7 +20,8 @@ from jaxboost.inference import ScoringSettings
 from jaxboost.modalities.bands import BandSettings
 from jaxboost.modalities.featurize import FeaturizerSettings
 from jaxboost.models import NetworkSettings
-from jaxboost.training.population import TrainingSettings, make_mesh, resolve_axis
+from jaxboost.training.population import make_mesh, resolve_axis
+from jaxboost.training.training_settings import TrainingSettings
 
 # Fields that change where a run looks or how fast it is, not what it computes.
 _FREE = {"name", "data.path", "data.cache_dir", "data.workers", "population.checkpoint_every"}
@@ -79,6 +80,8 @@ def training_settings(config: ConfigDict, sizes: np.ndarray, train_rows: int) ->
         gamma=config.objective.gamma,
         smoothing=config.objective.smoothing,
         mixup_probability=config.objective.mixup_probability,
+        recall_weight=config.objective.recall_weight,
+        recall_draw=config.objective.recall_draw,
         clip_norm=config.optimizer.clip_norm,
         lr_decay=config.optimizer.lr_decay,
         axis=resolve_axis(config.population.axis),

@@ -77,7 +77,7 @@ def dataset(labels=LABELS) -> Dataset:
 
 
 def run(names=tuple(RIGHT), labels=LABELS, right=RIGHT, splits=SPLITS, **options):
-    members = [TrainedMember(name, None, None, np.ones(4, bool)) for name in names]
+    members = [TrainedMember(name, None, None, np.ones(4, bool), None) for name in names]
     scorer = KnownLogits(right, labels)
     options = {"average": "logits", "super_members": "all"} | options
     found = {name: FOUND[name] for name in names}

@@ -45,7 +45,7 @@ def run(tmp_path, monkeypatch):
 
 
 def _one_member(*_):
-    return Restored([TrainedMember("full", None, None, np.ones(4, bool))], {"full": {}}, [])
+    return Restored([TrainedMember("full", None, None, np.ones(4, bool), None)], {"full": {}}, [])
 
 
 def _no_idea(members, rows):

@@ -41,6 +41,7 @@ class Materials(NamedTuple):
     identity: Array
     possible: Array
     label: Array
+    formula: Array
     relative: Array
     relative_distance: Array
     relative_label: Array
@@ -66,7 +67,7 @@ class Normalizer(NamedTuple):
 
 def make_materials(features: Features, possible: np.ndarray, label: np.ndarray, relatives: Relatives) -> Materials:
     """Joins features, the classes that symmetry allows [n, class], labels [n] and relatives into one resident table."""
-    names = set(Materials._fields) & set(Features.__dataclass_fields__)
+    names = (set(Materials._fields) & set(Features.__dataclass_fields__)) - {"formula"}
     arrays = {name: getattr(features, name) for name in names}
     for name in ("offset", "element", "site_group", "target", "space_group"):
         arrays[name] = arrays[name].astype(np.int32)
@@ -76,6 +77,7 @@ def make_materials(features: Features, possible: np.ndarray, label: np.ndarray, 
         **arrays,
         possible=possible,
         label=label.astype(np.int32),
+        formula=np.unique(features.formula, return_inverse=True)[1].astype(np.int32),
         relative=relatives.index,
         relative_distance=relatives.distance,
         relative_label=relatives.label,

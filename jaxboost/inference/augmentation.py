@@ -16,7 +16,7 @@ from jaxboost.data.batches import Materials, deal, gather, scoring_batches
 from jaxboost.data.views import View
 from jaxboost.errors import InputError
 from jaxboost.inference.trained import TrainedMember
-from jaxboost.models import Network, SymmetryTables
+from jaxboost.models import Memory, Network, SymmetryTables
 
 STEPS_PER_CALL = 4  # batches a call scores: few shapes, little padding
 
@@ -43,13 +43,13 @@ class ScoringSettings:
 def logits_program(network: Network, settings: ScoringSettings, mesh: Mesh) -> Callable[..., tuple]:
     """The compiled scorer.
 
-    Call it with (params, normalizers, modalities, rows [member, step, b], views, materials, tables); it returns logits
-    [member, step, b, class] and modality attention [member, step, b, 4], means over the views.
+    Call it with (params, normalizers, modalities, memories, rows [member, step, b], views, materials, tables); it
+    returns logits [member, step, b, class] and modality attention [member, step, b, 4], means over the views.
     """
 
-    def one_batch(
-        params: Any, normalizer: Any, modalities: Any, rows: Any, views: Any, materials: Any, tables: Any
-    ) -> Any:
+    def one_batch(member: Any, rows: Any, views: Any, materials: Any, tables: Any) -> Any:
+        params, normalizer, modalities, memory = member
+
         def one_view(indexed: tuple[jax.Array, View]) -> tuple[jax.Array, jax.Array]:
             number, view = indexed
             key = jax.random.fold_in(jax.random.key(settings.seed), number)
@@ -57,21 +57,19 @@ def logits_program(network: Network, settings: ScoringSettings, mesh: Mesh) -> C
                 materials, rows, nodes=settings.nodes, normalizer=normalizer, modalities=modalities,
                 view=view, key=key, cutoff=settings.cutoff,
             )  # fmt: skip
-            logits, out = network.apply({"params": params}, batch, tables)
+            logits, out = network.apply({"params": params}, batch, tables, memory=memory)
             return logits, out["modality_attention"]
 
         count = views.jitter.shape[0]
         scored = jax.lax.map(one_view, (jnp.arange(count), views))
         return jax.tree.map(lambda x: x.mean(0), scored)
 
-    def local(
-        params: Any, normalizers: Any, modalities: Any, rows: Any, views: Any, materials: Any, tables: Any
-    ) -> Any:
+    def local(params: Any, normalizers: Any, modalities: Any, memories: Any, rows: Any, *shared: Any) -> Any:
         def one_member(args: Any) -> Any:
-            own, normalizer, allowed, batches = args
+            *own, batches = args
 
             def score(rows: jax.Array) -> Any:
-                return one_batch(own, normalizer, allowed, rows, views, materials, tables)
+                return one_batch(own, rows, *shared)
 
             def nothing(rows: jax.Array) -> Any:
                 return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(score, rows))
@@ -79,7 +77,7 @@ def logits_program(network: Network, settings: ScoringSettings, mesh: Mesh) -> C
             # Members with fewer rows than the others end on empty batches.
             return jax.lax.map(lambda rows: jax.lax.cond((rows >= 0).any(), score, nothing, rows), batches)
 
-        stacked = (params, normalizers, modalities, rows)
+        stacked = (params, normalizers, modalities, memories, rows)
         return jax.lax.map(one_member, stacked) if settings.axis == "map" else jax.vmap(
             lambda *args: one_member(args)
         )(*stacked)  # fmt: skip
@@ -88,7 +86,7 @@ def logits_program(network: Network, settings: ScoringSettings, mesh: Mesh) -> C
     sharded = jax.shard_map(
         local,
         mesh=mesh,
-        in_specs=(member, member, member, batched, P(), P(), P()),
+        in_specs=(member, member, member, member, batched, P(), P(), P()),
         out_specs=(batched, batched),
         check_vma=False,
     )
@@ -145,10 +143,13 @@ class Scorer:
         params = jax.tree.map(lambda *leaves: np.stack(leaves), *[m.params for m in padded])
         normalizers = jax.tree.map(lambda *leaves: np.stack(leaves), *[m.normalizer for m in padded])
         modalities = np.stack([m.modalities for m in padded])
+        memories = _stacked([m.memory for m in padded])
         logits, attention = [], []
         for first in range(0, steps, STEPS_PER_CALL):
             chunk = dealt[:, first : first + STEPS_PER_CALL]
-            scored = self.program(params, normalizers, modalities, chunk, self.views, self.materials, self.tables)
+            scored = self.program(
+                params, normalizers, modalities, memories, chunk, self.views, self.materials, self.tables
+            )
             logits.append(np.asarray(scored[0]))
             attention.append(np.asarray(scored[1]))
         values = [np.concatenate(parts, 1) for parts in (logits, attention)]
@@ -160,3 +161,13 @@ class Scorer:
             rank[np.argsort(own)] = order
             results.append((values[0][i][there][rank], values[1][i][there][rank]))
         return results
+
+
+def _stacked(memories: list[Memory]) -> Memory:
+    """[member, c, ...], each filled up to the longest with crystals that are not there."""
+    longest = max(len(memory.label) for memory in memories)
+    filled = [
+        Memory(*(np.pad(part, [(0, longest - len(part)), *[(0, 0)] * (part.ndim - 1)]) for part in memory))
+        for memory in memories
+    ]
+    return Memory(*(np.stack(parts) for parts in zip(*filled, strict=True)))

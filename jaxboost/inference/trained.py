@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxboost.data.batches import Normalizer
+from jaxboost.models import Memory
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,11 @@ class TrainedMember:
       params: weights, nested dicts of arrays.
       normalizer: fitted on its training rows.
       modalities: [4] bool, which it may see.
+      memory: its training crystals, as it recalls them; of width 0 without recall.
     """
 
     name: str
     params: Any
     normalizer: Normalizer
     modalities: np.ndarray
+    memory: Memory

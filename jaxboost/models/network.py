@@ -1,9 +1,10 @@
-"""The network: four encoders, fusion, classifier, and the penalty on classes that symmetry excludes."""
+"""The network: four encoders, fusion, classifier and recall, and the penalty on classes that symmetry excludes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import flax.linen as nn
 import jax
@@ -15,6 +16,7 @@ from jaxboost.models.dense_encoders import VectorEncoder
 from jaxboost.models.fusion import Fusion
 from jaxboost.models.kspace_encoder import KSpaceEncoder
 from jaxboost.models.layers import DenseStack
+from jaxboost.models.recall import Memory, Recall, joined
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,14 @@ class NetworkSettings:
     kspace_heads: int
     scalar_widths: tuple[int, ...]
     electron_widths: tuple[int, ...]
+    frequencies: int
+    column_width: int
     group_width: int
     fusion: str
     fusion_heads: int
     fusion_width: int
     classifier_widths: tuple[int, ...]
+    recall_width: int
     dtype: str
 
 
@@ -55,7 +60,7 @@ class Classifier(nn.Module):
 class Network(nn.Module):
     """A batch of crystals to class logits.
 
-    `fuse` and `classify` are the two halves, so that training can mix fused features between them.
+    `fuse` comes first, then `classify` and `recall_classes`, so that training can mix fused features between them.
     """
 
     settings: NetworkSettings
@@ -65,37 +70,64 @@ class Network(nn.Module):
         dtype = jnp.dtype(s.dtype)
         self.crystal = CrystalEncoder(s.crystal_width, s.crystal_layers, s.radial, s.cutoff, s.token, dtype)
         self.kspace = KSpaceEncoder(s.kspace_width, s.kspace_layers, s.kspace_heads, s.token, dtype)
-        self.scalar = VectorEncoder(s.scalar_widths, s.group_width, 231, s.token, dtype)
-        self.electron = VectorEncoder(s.electron_widths, s.group_width, 231, s.token, dtype)
+        vector = partial(VectorEncoder, frequencies=s.frequencies, column_width=s.column_width)
+        vector = partial(vector, group_width=s.group_width, groups=231, token=s.token, dtype=dtype)
+        self.scalar = vector(s.scalar_widths)
+        self.electron = vector(s.electron_widths)
         self.fusion = Fusion(s.fusion_heads, s.fusion_width, s.fusion == "attention", dtype)
         self.classifier = Classifier(s.classifier_widths, s.classes, dtype)
+        if s.recall_width:
+            self.recall = Recall(s.recall_width, s.classes)
         # softplus(2) = 2.1: an excluded class starts eight times less likely, and training decides from there.
         self.penalty = self.param("penalty", nn.initializers.constant(2.0), (s.classes,))
 
     def fuse(
-        self, batch: Batch, tables: SymmetryTables, rate: jax.Array | None = None
+        self,
+        batch: Batch,
+        tables: SymmetryTables,
+        rate: jax.Array | None = None,
+        column_rate: jax.Array | None = None,
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """Fused features [b, width] and `out` with `tokens` [b, 4, token] and the attention weights."""
+        """Fused features [b, width] and `out` with `tokens` [b, 4, token], the attention weights and, with recall,
+        `embedding` [b, d].
+        """
         tokens = jnp.stack(
             [
                 self.crystal(batch, tables.element, rate),
                 self.kspace(batch, tables, rate),
-                self.scalar(batch.scalars, batch.space_group, rate),
-                self.electron(batch.electrons, batch.space_group, rate),
+                self.scalar(batch.scalars, batch.space_group, rate, column_rate),
+                self.electron(batch.electrons, batch.space_group, rate, column_rate),
             ],
             axis=1,
         )
         fused, weights = self.fusion(tokens, batch.mask, rate)
-        return fused, {"tokens": tokens, "fused": fused, **weights}
+        out = {"tokens": tokens, "fused": fused, **weights}
+        if self.settings.recall_width:
+            out["embedding"] = self.recall.embed(fused)
+        return fused, out
 
     def classify(self, fused: jax.Array, possible: jax.Array, rate: jax.Array | None = None) -> jax.Array:
         """Logits [b, class]; a class that is not `possible` [b, class] pays a finite, learned penalty."""
-        logits = self.classifier(fused, rate)
+        return self._penalised(self.classifier(fused, rate), possible)
+
+    def recall_classes(
+        self, fused: jax.Array, possible: jax.Array, memory: Memory, barred: jax.Array | None = None
+    ) -> jax.Array:
+        """Logits [b, class] by the crystals of the memory but those `barred` [b, c]; the penalty is the same."""
+        return self._penalised(self.recall.vote(self.recall.embed(fused), memory, barred), possible)
+
+    def _penalised(self, logits: jax.Array, possible: jax.Array) -> jax.Array:
         return logits - jnp.where(possible, 0.0, nn.softplus(self.penalty))
 
     def __call__(
-        self, batch: Batch, tables: SymmetryTables, rate: jax.Array | None = None
+        self, batch: Batch, tables: SymmetryTables, memory: Memory | None = None
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """`(logits [b, class], out)`; `rate` is the dropout rate, None for evaluation."""
-        fused, out = self.fuse(batch, tables, rate)
-        return self.classify(fused, batch.possible, rate), out
+        """`(logits [b, class], out)`, without dropout.
+
+        With a memory, the logits are of the mean of both opinions, the classifier's and that of what is recalled.
+        """
+        fused, out = self.fuse(batch, tables)
+        logits = self.classify(fused, batch.possible)
+        if self.settings.recall_width and memory is not None:
+            logits = joined(logits, self.recall_classes(fused, batch.possible, memory))
+        return logits, out

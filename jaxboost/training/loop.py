@@ -19,15 +19,9 @@ from jaxboost.errors import InputError
 from jaxboost.models import Network, SymmetryTables
 from jaxboost.training.checkpoints import has_checkpoint, restore_checkpoint, save_checkpoint
 from jaxboost.training.member import Hyperparameters, Member, stack_hyperparameters
-from jaxboost.training.population import (
-    MemberState,
-    TrainingSettings,
-    init_state,
-    place,
-    population_program,
-    stack,
-    unstack,
-)
+from jaxboost.training.member_state import MemberState, init_state
+from jaxboost.training.population import place, population_program, stack, unstack
+from jaxboost.training.training_settings import TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -102,12 +96,15 @@ def train_population(
     state = on_members(stack(states))
     hyper = on_members(stack_hyperparameters([member.hyperparameters for member in crew]))
     normalizers = on_members(stack([member.normalizer for member in crew]))
-    validation = place(_validation_plan(crew, workshop), workshop.mesh, P("member", None, "data"))
+    on_rows = partial(place, mesh=workshop.mesh, spec=P("member", None, "data"))
+    validation = on_rows(_scoring_plan([member.validation for member in crew], workshop))
+    remembered = on_rows(_scoring_plan([member.train for member in crew], workshop))
     everywhere = place((workshop.materials, workshop.tables), workshop.mesh, P())
     began = time.perf_counter()
     steps = settings.steps_per_call
-    blank = place(np.zeros((len(crew), steps, workshop.batch), np.int32), workshop.mesh, P("member", None, "data"))
-    compiled = program.lower(state, hyper, normalizers, blank, validation, np.int32(0), *everywhere).compile()
+    blank = on_rows(np.zeros((len(crew), steps, workshop.batch), np.int32))
+    fixed = (validation, remembered)
+    compiled = program.lower(state, hyper, normalizers, blank, *fixed, np.int32(0), *everywhere).compile()
     compile_seconds = time.perf_counter() - began
     saved = {name for member, name in zip(crew, names, strict=True) if member.hyperparameters.epochs == 0}
 
@@ -120,8 +117,8 @@ def train_population(
         calls = []
         for offset in range(0, settings.steps_per_epoch, settings.steps_per_call):
             began = time.perf_counter()
-            rows = place(plan[:, offset : offset + settings.steps_per_call], workshop.mesh, P("member", None, "data"))
-            state, log = compiled(state, hyper, normalizers, rows, validation, np.int32(offset), *everywhere)
+            rows = on_rows(plan[:, offset : offset + settings.steps_per_call])
+            state, log = compiled(state, hyper, normalizers, rows, *fixed, np.int32(offset), *everywhere)
             calls.append(jax.tree.map(np.asarray, log))
             left = int(((budget - epochs)[active] * settings.steps_per_epoch - offset).sum())
             seconds = time.perf_counter() - began
@@ -200,7 +197,7 @@ def _initial_states(crew: list[Member], workshop: Workshop) -> list[MemberState]
             materials, rows, nodes=settings.nodes, normalizer=normalizer, modalities=hyper.modalities,
             cutoff=settings.cutoff,
         )  # fmt: skip
-        return init_state(workshop.network, hyper, example, tables, settings)
+        return init_state(workshop.network, hyper, example, tables, settings, len(workshop.sizes))
 
     states = []
     for member in crew:
@@ -214,8 +211,10 @@ def _initial_states(crew: list[Member], workshop: Workshop) -> list[MemberState]
 
 
 def _save(state: MemberState, member: Member, finished: bool, workshop: Workshop) -> None:
-    """A finished member keeps its best weights; one that goes on keeps everything it needs for that."""
-    weights = {"params": state.best_params} if finished else {"state": state}
+    """A finished member keeps its best weights and memory; one that goes on keeps everything it needs for that."""
+    label = np.asarray(workshop.materials.label)[member.train]
+    memory = {"embedding": state.best_memory[member.train], "label": label, "there": np.ones(len(label), bool)}
+    weights = {"params": state.best_params, "memory": memory} if finished else {"state": state}
     fitted = {
         "identity": workshop.identity,
         "finished": finished,
@@ -241,10 +240,11 @@ def _plan(crew: list[Member], epochs: np.ndarray, active: np.ndarray, workshop: 
     return deal(plan, shards)
 
 
-def _validation_plan(crew: list[Member], workshop: Workshop) -> np.ndarray:
-    plans = [scoring_batches(m.validation, workshop.sizes[m.validation], workshop.batch) for m in crew]
+def _scoring_plan(rows: list[np.ndarray], workshop: Workshop) -> np.ndarray:
+    """Each member's own rows once, [member, step, b], -1 for none."""
+    plans = [scoring_batches(own, workshop.sizes[own], workshop.batch) for own in rows]
     steps = max(1, *(len(plan) for plan in plans))
-    padded = np.full((len(crew), steps, workshop.batch), -1, np.int32)
+    padded = np.full((len(rows), steps, workshop.batch), -1, np.int32)
     for row, plan in zip(padded, plans, strict=True):
         row[: len(plan)] = plan
     return deal(padded, workshop.mesh.shape["data"])

@@ -17,7 +17,7 @@ class Hyperparameters(NamedTuple):
 
     Attributes:
       seed: of initial weights, dropout, mixup and views.
-      dropout, weight_decay, mixup_alpha: rates.
+      dropout, column_dropout, weight_decay, mixup_alpha: rates.
       min_lr, max_lr: of the schedule.
       warmup_epochs, cycle_epochs, cycles: of the schedule.
       epochs, patience: budget, and epochs without a better validation accuracy before it stops.
@@ -26,6 +26,7 @@ class Hyperparameters(NamedTuple):
 
     seed: Array | int
     dropout: Array | float
+    column_dropout: Array | float
     weight_decay: Array | float
     mixup_alpha: Array | float
     min_lr: Array | float

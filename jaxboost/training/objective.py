@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
+from jaxboost.data.batches import Materials
+from jaxboost.models import Memory, Network, SymmetryTables
 from jaxboost.models.batch import Array
+from jaxboost.models.recall import joined
+from jaxboost.training.member import Hyperparameters
+from jaxboost.training.memory import Drawn
+from jaxboost.training.training_settings import TrainingSettings
 
 
 def smoothed_targets(labels: jax.Array, classes: int, smoothing: jax.Array | float) -> jax.Array:
@@ -43,3 +52,51 @@ def mixed_cross_entropy(
     targets = share * smoothed_targets(first, classes, smoothing)
     targets += (1 - share) * smoothed_targets(second, classes, smoothing)
     return cross_entropy(logits, targets)
+
+
+def batch_loss(
+    network: Network,
+    settings: TrainingSettings,
+    params: Any,
+    batch: Any,
+    rows: jax.Array,
+    materials: Materials,
+    hyper: Hyperparameters,
+    tables: SymmetryTables,
+    drawn: Drawn,
+    key: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """Mean loss and accuracy of one training batch; on a share of the batches fused features are mixed.
+
+    What is recalled has a loss of its own. The crystals of the batch vote beside those drawn from the memory, since
+    their embeddings alone move along: without them the space is worse (docs/results.md). Crystals of the same formula
+    have no vote: those that the network will be asked about have none of theirs among the training crystals.
+    """
+    labels = materials.label[rows]
+    keys = jax.random.split(key, 5)
+    mix = jax.random.bernoulli(keys[0], settings.mixup_probability) & (hyper.mixup_alpha > 0)
+    share = jnp.where(mix, mixup_share(keys[1], hyper.mixup_alpha), 1.0)
+    partner = jax.random.permutation(keys[2], labels.shape[0])
+    apply: Callable[..., Any] = network.apply
+    rates = (hyper.dropout, hyper.column_dropout)
+    fused, out = apply({"params": params}, batch, tables, *rates, method="fuse", rngs={"dropout": keys[3]})
+    mixed = share.astype(fused.dtype) * fused + (1 - share).astype(fused.dtype) * fused[partner]
+    # The mask is never mixed: a class stays possible where either crystal allows it.
+    possible = batch.possible | (batch.possible[partner] & mix)
+    logits = apply({"params": params}, mixed, possible, hyper.dropout, method="classify", rngs={"dropout": keys[4]})
+
+    def loss_of(logits: jax.Array) -> jax.Array:
+        plain = focal_loss(logits, labels, gamma=settings.gamma, smoothing=settings.smoothing)
+        across = mixed_cross_entropy(logits, labels, labels[partner], share, smoothing=settings.smoothing)
+        return jnp.where(mix, across, plain).mean()
+
+    loss = loss_of(logits)
+    if network.settings.recall_width:
+        present = Drawn(Memory(out["embedding"], labels, rows >= 0), rows)
+        voters = jax.tree.map(lambda *parts: jnp.concatenate(parts), drawn, present)
+        formula, theirs = materials.formula[rows], materials.formula[voters.rows]
+        barred = (formula[:, None] == theirs) | ((formula[partner][:, None] == theirs) & mix)
+        recalled = apply({"params": params}, mixed, possible, voters.memory, barred, method="recall_classes")
+        loss += settings.recall_weight * loss_of(recalled)
+        logits = joined(logits, recalled)
+    return loss, (logits.argmax(-1) == labels).mean()

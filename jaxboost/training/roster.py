@@ -51,6 +51,7 @@ def _figures(config: ConfigDict, kind: ConfigDict, seed: int) -> Hyperparameters
     return Hyperparameters(
         seed=config.seed * 10_000 + seed,
         dropout=kind.dropout,
+        column_dropout=config.objective.column_dropout,
         weight_decay=config.optimizer.weight_decay,
         mixup_alpha=kind.mixup_alpha,
         min_lr=config.optimizer.min_lr,

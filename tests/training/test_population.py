@@ -19,18 +19,20 @@ from jaxboost.models import Network, NetworkSettings
 from jaxboost.training import has_checkpoint, loop, restore_checkpoint
 from jaxboost.training.loop import Workshop, is_finished, train_population
 from jaxboost.training.member import Hyperparameters, Member
-from jaxboost.training.population import TrainingSettings, make_mesh, population_program
+from jaxboost.training.population import make_mesh, population_program
+from jaxboost.training.training_settings import TrainingSettings
 from tests.crystals import prototype
 
 BATCH, EPOCHS = 8, 4
 HYPER = Hyperparameters(
-    seed=1, dropout=0.1, weight_decay=1e-3, mixup_alpha=0.4, min_lr=1e-4, max_lr=3e-3, warmup_epochs=1,
-    cycle_epochs=EPOCHS, cycles=1, epochs=EPOCHS, patience=EPOCHS, modalities=np.ones(4, bool),
+    seed=1, dropout=0.1, column_dropout=0.1, weight_decay=1e-3, mixup_alpha=0.4, min_lr=1e-4, max_lr=3e-3,
+    warmup_epochs=1, cycle_epochs=EPOCHS, cycles=1, epochs=EPOCHS, patience=EPOCHS, modalities=np.ones(4, bool),
 )  # fmt: skip
 NETWORK = NetworkSettings(
     classes=2, cutoff=5.0, token=8, crystal_width=8, crystal_layers=1, radial=4, kspace_width=8, kspace_layers=1,
-    kspace_heads=2, scalar_widths=(8,), electron_widths=(8,), group_width=2, fusion="attention",
-    fusion_heads=2, fusion_width=8, classifier_widths=(8,), dtype="float32",
+    kspace_heads=2, scalar_widths=(8,), electron_widths=(8,), frequencies=2, column_width=2,
+    group_width=2, fusion="attention",
+    fusion_heads=2, fusion_width=8, classifier_widths=(8,), recall_width=4, dtype="float32",
 )  # fmt: skip
 
 
@@ -67,8 +69,8 @@ def crew() -> tuple[dict[str, Member], Workshop]:
         network=Network(NETWORK),
         settings=TrainingSettings(
             steps_per_epoch=4, steps_per_call=2, nodes=node_budget(features.n_orbits, BATCH), cutoff=5.0, neighbors=6,
-            jitter=0.02, strain=0.01, gamma=1.0, smoothing=0.05, mixup_probability=0.5, clip_norm=1.0, lr_decay=0.8,
-            axis="map",
+            jitter=0.02, strain=0.01, gamma=1.0, smoothing=0.05, mixup_probability=0.5, recall_weight=1.0,
+            recall_draw=16, clip_norm=1.0, lr_decay=0.8, axis="map",
         ),
         mesh=make_mesh(1, 1),
         materials=make_materials(features, np.ones((len(labels), 2), bool), labels, no_relatives(len(labels))),

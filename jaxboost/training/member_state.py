@@ -1,0 +1,86 @@
+"""What changes while a member trains: how it begins, when it stops, and which epoch it keeps."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxboost.models import Network, SymmetryTables
+from jaxboost.training.member import Hyperparameters
+from jaxboost.training.optimizer import optimizer_of
+from jaxboost.training.training_settings import TrainingSettings
+
+Params = Any
+
+
+class MemberState(NamedTuple):
+    """All that changes while a member trains.
+
+    Attributes:
+      params, optimizer: weights and optimiser state.
+      memory: [n, d] embeddings of its training rows after the last epoch, 0 of all others; d = 0 without recall.
+      best_params, best_memory, best_accuracy, best_loss, best_epoch: of the best epoch by validation accuracy, ties by
+        loss.
+      epoch: epochs done.
+      failed: a gradient was not finite; the member stopped there.
+    """
+
+    params: Params
+    optimizer: Any
+    memory: jax.Array
+    best_params: Params
+    best_memory: jax.Array
+    best_accuracy: jax.Array
+    best_loss: jax.Array
+    best_epoch: jax.Array
+    epoch: jax.Array
+    failed: jax.Array
+
+
+def stopped(state: MemberState, hyper: Hyperparameters) -> jax.Array:
+    """Whether a member has spent its epochs or its patience, or failed."""
+    impatient = state.epoch - state.best_epoch >= hyper.patience
+    return (state.epoch >= hyper.epochs) | impatient | state.failed
+
+
+def init_state(
+    network: Network,
+    hyper: Hyperparameters,
+    example: Any,
+    tables: SymmetryTables,
+    settings: TrainingSettings,
+    rows: int,
+) -> MemberState:
+    """Fresh state of one member of a table of `rows`: weights from its seed, whatever else is in the population."""
+    params = network.init(jax.random.key(hyper.seed), example, tables)["params"]
+    memory = jnp.zeros((rows, network.settings.recall_width), jnp.float32)
+    return MemberState(
+        params=params,
+        optimizer=optimizer_of(hyper, settings).init(params),
+        memory=memory,
+        best_params=params,
+        best_memory=memory,
+        best_accuracy=jnp.float32(-1.0),
+        best_loss=jnp.float32(jnp.inf),
+        best_epoch=jnp.int32(0),
+        epoch=jnp.int32(0),
+        failed=jnp.bool_(False),
+    )
+
+
+def keep_best(state: MemberState, loss: jax.Array, accuracy: jax.Array) -> MemberState:
+    """Ends an epoch: keeps its weights if they validate better. Without validation rows (NaN) the latest are kept."""
+    unvalidated = jnp.isnan(accuracy)
+    better = (accuracy > state.best_accuracy) | ((accuracy == state.best_accuracy) & (loss < state.best_loss))
+    better = (unvalidated | better) & ~state.failed
+    epoch = state.epoch + 1
+    return state._replace(
+        best_params=jax.tree.map(lambda a, b: jnp.where(better, a, b), state.params, state.best_params),
+        best_memory=jnp.where(better, state.memory, state.best_memory),
+        best_accuracy=jnp.where(better & ~unvalidated, accuracy, state.best_accuracy),
+        best_loss=jnp.where(better & ~unvalidated, loss, state.best_loss),
+        best_epoch=jnp.where(better, epoch, state.best_epoch),
+        epoch=epoch,
+    )
