@@ -7,9 +7,11 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
+
+from joblib import Parallel, delayed, parallel_config
 
 from jaxboost.crystal import Structure, StructureError, read_structure
 from jaxboost.crystal.readers import READABLE_SUFFIXES
@@ -17,24 +19,46 @@ from jaxboost.data.parquet_rows import ParquetRows, parquet_rows
 from jaxboost.errors import InputError
 
 TABLES = (".parquet", ".pq")
+_BLOCK = 64  # files that a process reads at a time
 
 
 @dataclass(frozen=True)
 class StructureFiles:
-    """Structure files, one structure each; their names are all that is held of them."""
+    """Structure files, one structure each; their names are all that is held of them.
+
+    Attributes:
+      paths: in order.
+      workers: processes that read.
+    """
 
     paths: tuple[str, ...]
+    workers: int = 1
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def read(self, first: int = 0) -> Iterator[tuple[str, Structure | str]]:
         """From file `first` on, the path of each with its structure, or with the reason why there is none."""
-        for number in range(first, len(self.paths)):
-            try:
-                yield self.paths[number], read_structure(self.paths[number])
-            except StructureError as error:
-                yield self.paths[number], str(error)
+        ahead = _BLOCK * self.workers  # as many are read before they are asked for
+        for begin in range(first, len(self.paths), ahead):
+            paths = self.paths[begin : min(begin + ahead, len(self.paths))]
+            blocks = [paths[start : start + _BLOCK] for start in range(0, len(paths), _BLOCK)]
+            if len(blocks) == 1:
+                found = [_read(blocks[0])]
+            else:
+                with parallel_config("loky", n_jobs=self.workers, inner_max_num_threads=1):
+                    found = Parallel()(delayed(_read)(block) for block in blocks)
+            yield from zip(paths, chain.from_iterable(found), strict=True)
+
+
+def _read(paths: Sequence[str]) -> list[Structure | str]:
+    found: list[Structure | str] = []
+    for path in paths:
+        try:
+            found.append(read_structure(path))
+        except StructureError as error:
+            found.append(str(error))
+    return found
 
 
 @dataclass(frozen=True)
@@ -98,11 +122,11 @@ def _identity(inputs: Inputs) -> dict[str, Any]:
     return {"structures": len(inputs), "files": files, "bytes": size, "names_sizes_and_times": digest.hexdigest()}
 
 
-def find_inputs(paths: Sequence[str]) -> Inputs:
+def find_inputs(paths: Sequence[str], workers: int = 1) -> Inputs:
     """Lists everything that `paths` name, in order.
 
     A path is a structure file, a parquet table, a glob of either, or a folder of structure files or, where it has
-    none, of parquet tables. Tables are opened for their number of rows and no more.
+    none, of parquet tables. Tables are opened for their number of rows and no more. `workers` processes read files.
 
     Raises:
       InputError: no path, one that leads nowhere, no row, or nothing but tables that cannot be opened.
@@ -112,7 +136,7 @@ def find_inputs(paths: Sequence[str]) -> Inputs:
     sources: list[StructureFiles | ParquetRows | UnreadableTable] = []
     given = []
     for path in dict.fromkeys(paths):
-        found = list(_sources(_files(path)))
+        found = list(_sources(_files(path), workers))
         given.append((path, len(sources), len(sources) + len(found)))
         sources += found
     reasons = [source.reason for source in sources if isinstance(source, UnreadableTable)]
@@ -150,7 +174,7 @@ def _inside(folder: str) -> list[str]:
     return [str(Path(folder, name)) for name in structures or names]
 
 
-def _sources(files: list[str]) -> Iterator[StructureFiles | ParquetRows | UnreadableTable]:
+def _sources(files: list[str], workers: int) -> Iterator[StructureFiles | ParquetRows | UnreadableTable]:
     """Neighbouring structure files together, each table for itself."""
     pending: list[str] = []
     for file in files:
@@ -158,14 +182,14 @@ def _sources(files: list[str]) -> Iterator[StructureFiles | ParquetRows | Unread
             pending.append(file)
             continue
         if pending:
-            yield StructureFiles(tuple(pending))
+            yield StructureFiles(tuple(pending), workers)
             pending = []
         try:
             yield parquet_rows(file)
         except InputError as error:
             yield UnreadableTable(file, str(error))
     if pending:
-        yield StructureFiles(tuple(pending))
+        yield StructureFiles(tuple(pending), workers)
 
 
 def _suffix(path: str) -> str:

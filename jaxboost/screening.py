@@ -84,7 +84,7 @@ def predict(
     config = config_of(workdir)
     of.compilation_cache(config)
     vote = vote_of(workdir)
-    found = find_inputs(inputs)
+    found = find_inputs(inputs, of.workers(config))
     members = restore_members(config, workdir, vote.classes, allow_partial).members
     ballot = present(vote.ballot, {member.name for member in members})
     reference = reference_of(workdir)

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from jaxboost import inputs as module
 from jaxboost.crystal import Structure
 from jaxboost.errors import InputError
 from jaxboost.inputs import find_inputs
@@ -39,6 +40,17 @@ def test_reading_begins_anywhere(folder):
     names = _names(inputs)
     for first in range(len(inputs) + 1):
         assert _names(inputs, first) == names[first:]
+
+
+def test_processes_read_the_same(folder, monkeypatch):
+    monkeypatch.setattr(module, "_BLOCK", 2)
+    for i in range(5):
+        write_cif(folder / f"c{i}.cif", prototype("rocksalt", (11, 17), 5 + i), ["Na", "Cl"])
+    one, two = (find_inputs([str(folder)], workers) for workers in (1, 2))
+    assert _names(two, 1) == _names(one, 1) == ["b.cif", *(f"c{i}.cif" for i in range(5))]
+    for (_, here), (_, there) in zip(one.read(1), two.read(1), strict=True):
+        assert here.lattice.tolist() == there.lattice.tolist()
+    assert list(one.read())[0] == list(two.read())[0]
 
 
 def test_globs_and_folders_of_tables(folder):
