@@ -40,11 +40,14 @@ class PartFolder:
       output: where the prediction goes: a `.parquet` or `.pq` table, anything else is CSV.
       identity: what the rows depend on, plain JSON.
 
-    Raises (on entering):
-      InputError: the folder cannot be made or is in use, or holds chunks of another identity.
+    Raises:
+      InputError: the output is a folder. And on entering: the folder of parts cannot be made, is in use, or holds
+        chunks of another identity.
     """
 
     def __init__(self, output: Path, identity: Mapping[str, Any]) -> None:
+        if output.is_dir():
+            raise InputError(f"--output={output} is a folder; give the name of a file, as predicted.csv")
         self._output = output
         self._folder = parts_of(output)
         self._identity = dict(identity)
@@ -52,8 +55,6 @@ class PartFolder:
         self._merged = False
 
     def __enter__(self) -> Self:
-        if self._output.is_dir():
-            raise InputError(f"--output={self._output} is a folder; give the name of a file, as predicted.csv")
         self._lock.__enter__()
         try:
             self._check_identity()

@@ -1,6 +1,7 @@
 """Chunks are whole or absent, belong to one prediction, and become one file whatever its format."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -84,8 +85,9 @@ def test_a_mistake_leaves_nothing_behind(tmp_path):
 
 
 def test_what_cannot_be_written_or_read_is_said(tmp_path):
-    with pytest.raises(InputError, match="is a folder"), PartFolder(tmp_path, IDENTITY):
-        pass
+    for folder in (tmp_path, Path(".")):
+        with pytest.raises(InputError, match="is a folder"):
+            PartFolder(folder, IDENTITY)
     output = tmp_path / "found.csv"
     said = "000001.parquet: a finished chunk cannot be read.*remove this file"
     with pytest.raises(InputError, match=said), PartFolder(output, IDENTITY) as parts:

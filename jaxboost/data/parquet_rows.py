@@ -43,9 +43,13 @@ class ParquetRows:
         from there on are named so, and the next group is read. What a row yields does not depend on `first`.
 
         Raises:
-          InputError: it has another number of rows by now.
+          InputError: it is gone, or has another number of rows by now.
         """
-        with pq.ParquetFile(self.path, buffer_size=_BUFFER, pre_buffer=False) as file:
+        try:
+            file = pq.ParquetFile(self.path, buffer_size=_BUFFER, pre_buffer=False)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{self.path} can no longer be opened ({str(error).splitlines()[0]})") from error
+        with file:
             if file.metadata.num_rows != self.rows:
                 raise InputError(f"{self.path} was changed while it was read; start again when it is written")
             begin = 0

@@ -79,3 +79,6 @@ def test_a_table_that_changes_is_refused(table):
     write_parquet(table, ROWS[:3], {})
     with pytest.raises(InputError, match="changed while it was read"):
         list(rows.read())
+    table.unlink()
+    with pytest.raises(InputError, match="can no longer be opened"):
+        list(rows.read())
