@@ -71,23 +71,21 @@ class PartFolder:
         self._lock.__exit__(kind, error, trace)
 
     def _check_identity(self) -> None:
-        manifest = self._folder / MANIFEST
-        if manifest.exists():
-            changes = differences(read_json(manifest), self._identity)
-            if changes:
-                raise InputError(
-                    f"{self._folder} holds {len(self.finished())} finished chunks of another prediction. What "
-                    "differs:\n  " + "\n  ".join(changes) + "\ngive another --output, or remove that folder to predict "
-                    "anew"
-                )
-        elif self.finished():
-            raise InputError(f"{self._folder} holds parquet files and no {MANIFEST}; move it away")
-        else:
+        manifest, finished = self._folder / MANIFEST, len(self.finished())
+        if not finished:
             write_json(manifest, self._identity)
+        elif not manifest.exists():
+            raise InputError(f"{self._folder} holds parquet files and no {MANIFEST}; move it away")
+        elif changes := differences(read_json(manifest), self._identity):
+            raise InputError(
+                f"{self._folder} holds {finished} finished chunks of another prediction. What differs:\n  "
+                + "\n  ".join(changes)
+                + "\ngive another --output, or remove that folder to predict anew"
+            )
 
     def finished(self) -> list[int]:
         """Numbers of the chunks that are there, ascending."""
-        return sorted(int(path.stem) for path in self._folder.glob("*.parquet"))
+        return sorted(int(path.stem) for path in self._folder.glob("[0-9]*.parquet"))
 
     def add(self, number: int, rows: pa.Table) -> None:
         """Writes a chunk: it is there whole, also after a power cut, or not at all."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from jaxboost import __version__
 from jaxboost import settings as of
 from jaxboost.chunk_scorer import ChunkScorer, chunk_scorer, rung, voters_digest
 from jaxboost.console import Stopwatch, bar, say
@@ -92,6 +93,7 @@ def predict(
         "inputs": found.identity(),
         "run": voters_digest(members, ballot, reference),
         "featurizer": of.featurizer_settings(config).digest,
+        "jaxboost": __version__,
         "chunk": chunk,
         "strict": strict,
     }

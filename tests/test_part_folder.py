@@ -78,6 +78,16 @@ def test_what_was_finished_is_there_again_for_the_same_prediction_only(tmp_path)
     assert output.read_text().count("\n") == 5
 
 
+def test_what_was_killed_before_its_first_chunk_hinders_nobody(tmp_path):
+    output = tmp_path / "found.csv"
+    parts_of(output).mkdir()
+    (parts_of(output) / "manifest.json").write_text('{"chunk": 3}')
+    with PartFolder(output, IDENTITY) as parts:
+        parts.add(0, PARTS[0])
+    with PartFolder(output, IDENTITY) as parts:
+        assert parts.finished() == [0]
+
+
 def test_a_mistake_leaves_nothing_behind(tmp_path):
     with pytest.raises(KeyError), PartFolder(tmp_path / "found.csv", IDENTITY):
         raise KeyError
