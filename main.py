@@ -15,7 +15,8 @@ _CONFIG = config_flags.DEFINE_config_file("config", None, "recipe to train, as c
 _MODE = flags.DEFINE_enum("mode", "train", ["train", "evaluate", "predict"], "what to do")
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run; by default runs/<config.name>")
 _INPUTS = flags.DEFINE_list("inputs", [], "what to evaluate or predict; further paths may follow the flags")
-_OUTPUT = flags.DEFINE_string("output", None, "where --mode=predict writes its CSV")
+_OUTPUT = flags.DEFINE_string("output", None, "where --mode=predict writes: a .parquet table, or CSV")
+_CHUNK = flags.DEFINE_integer("chunk", 1024, "structures that --mode=predict has in memory at a time")
 _STRICT = flags.DEFINE_bool("strict", False, "stop at the first structure that cannot be used")
 _ALLOW_PARTIAL = flags.DEFINE_bool("allow_partial", False, "vote without the members that are missing")
 
@@ -38,7 +39,7 @@ def _run(inputs: list[str]) -> int:
         check_config(config)
     folder = Path(workdir or f"runs/{config.name}")
 
-    from jaxboost import recipe, scoring, settings  # here: an error or --help need not wait for them
+    from jaxboost import recipe, scoring, screening, settings  # here: an error or --help need not wait for them
 
     settings.start_jax()
     if _MODE.value == "train":
@@ -46,7 +47,9 @@ def _run(inputs: list[str]) -> int:
     if _MODE.value == "evaluate":
         return scoring.score_run(folder, inputs, allow_partial=_ALLOW_PARTIAL.value)
     output = None if _OUTPUT.value is None else Path(_OUTPUT.value)
-    return scoring.predict(folder, inputs, output, strict=_STRICT.value, allow_partial=_ALLOW_PARTIAL.value)
+    return screening.predict(
+        folder, inputs, output, strict=_STRICT.value, allow_partial=_ALLOW_PARTIAL.value, chunk=_CHUNK.value
+    )
 
 
 def _parse(argv: list[str]) -> list[str]:

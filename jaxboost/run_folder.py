@@ -20,19 +20,23 @@ from jaxboost.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+LOCK = ".lock"
+
 
 class RunLock:
     """Holds `workdir/.lock` so that no second run writes there; the folder is made where it is missing.
 
     The lock is the kernel's (`flock`): it goes with the process however that ends, so a `.lock` file left by
-    a killed run hinders nobody. Its text (pid, host, start time) only serves the message to the second run.
+    a killed run hinders nobody. Its text (pid, host, start time) only serves the message to the second run, as does
+    `flag`, which names the folder on the command line.
 
     Raises (on entering):
         InputError: another run holds it, or the folder cannot be made or written.
     """
 
-    def __init__(self, workdir: Path) -> None:
-        self._path = Path(workdir) / ".lock"
+    def __init__(self, workdir: Path, flag: str = "--workdir") -> None:
+        self._path = Path(workdir) / LOCK
+        self._flag = flag
         self._descriptor: int | None = None
 
     def __enter__(self) -> Self:
@@ -41,7 +45,7 @@ class RunLock:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         except (FileExistsError, NotADirectoryError, PermissionError) as error:
             raise InputError(
-                f"{self._path.parent} cannot be the folder of a run ({error}); choose another --workdir"
+                f"{self._path.parent} cannot be the folder of a run ({error}); choose another {self._flag}"
             ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -50,7 +54,7 @@ class RunLock:
             os.close(descriptor)
             raise InputError(
                 f"{self._path.parent} is in use by another run ({holder}); "
-                "wait for it, stop it, or choose another --workdir"
+                f"wait for it, stop it, or choose another {self._flag}"
             ) from error
         os.ftruncate(descriptor, 0)
         started = time.strftime("%Y-%m-%d %H:%M:%S %z")

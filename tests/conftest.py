@@ -1,5 +1,16 @@
 """Two CPU devices for every test, so that the sharded paths are walked too; set before JAX looks for devices."""
 
 import jax
+import pytest
 
 jax.config.update("jax_num_cpu_devices", 2)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A folder with a table, and in `run` a run on it that learned nothing; for all tests that only read it."""
+    from tests.tiny_run import tiny_run  # here: few tests need what it loads
+
+    folder = tmp_path_factory.mktemp("tiny")
+    tiny_run(folder)
+    return folder

@@ -1,6 +1,5 @@
-"""What the user is told of crystals without bands, by a run whose member knows nothing: no training, no program."""
+"""What is written of crystals without bands when a table is scored, by a run whose member knows nothing."""
 
-import csv
 from types import SimpleNamespace
 
 import numpy as np
@@ -36,10 +35,9 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setattr(scoring.of, "compilation_cache", lambda config: None)
     monkeypatch.setattr(scoring, "config_of", lambda workdir: config)
     monkeypatch.setattr(scoring, "vote_of", lambda workdir: RunVote(ballot, CLASSES, frozenset()))
-    for module in (scoring, finished_run):
-        monkeypatch.setattr(module, "restore_members", _one_member)
-        monkeypatch.setattr(module, "scorer_of", lambda *_: _no_idea)
-        monkeypatch.setattr(module, "reference_of", lambda workdir: None)
+    monkeypatch.setattr(finished_run, "restore_members", _one_member)
+    monkeypatch.setattr(finished_run, "scorer_of", lambda *_: _no_idea)
+    monkeypatch.setattr(finished_run, "reference_of", lambda workdir: None)
     table = write_parquet(tmp_path / "table.parquet", STRUCTURES.items(), {"kind": ["a", "b", "a"]})
     return SimpleNamespace(config=config, folder=tmp_path, table=str(table))
 
@@ -50,27 +48,6 @@ def _one_member(*_):
 
 def _no_idea(members, rows):
     return [(np.zeros((len(where), len(CLASSES))), np.full((len(where), 4), 0.25)) for where in rows]
-
-
-def _predicted(run) -> dict[str, dict[str, str]]:
-    output = run.folder / "predicted.csv"
-    scoring.predict(run.folder, [run.table], output)
-    with output.open(newline="") as file:
-        return {row["input"]: row for row in csv.DictReader(file)}
-
-
-def test_a_prediction_without_bands_says_why(run):
-    rows = _predicted(run)
-    assert list(rows) == list(STRUCTURES)
-    assert {name: row["status"] for name, row in rows.items()} == {"close": "rejected", "americium": "ok", "salt": "ok"}
-    assert "atomic number 95" in rows["americium"]["without_bands"]
-    assert rows["salt"]["without_bands"] == rows["close"]["without_bands"] == ""
-    assert rows["americium"]["reason"] == "" and rows["close"]["reason"] != ""
-
-
-def test_nobody_is_told_of_bands_that_were_not_asked_for(run):
-    run.config.tight_binding.enabled = False
-    assert "without_bands" not in _predicted(run)["salt"]
 
 
 @pytest.mark.parametrize("enabled", [True, False])

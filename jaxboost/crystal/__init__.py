@@ -2,7 +2,7 @@
 
 from jaxboost.crystal.checks import StructureError
 from jaxboost.crystal.crystal import Crystal, make_crystal, reduced_formula
-from jaxboost.crystal.readers import read_structure, structure_files
+from jaxboost.crystal.readers import read_structure
 from jaxboost.crystal.structure import Structure
 
 __all__ = [
@@ -12,5 +12,4 @@ __all__ = [
     "make_crystal",
     "read_structure",
     "reduced_formula",
-    "structure_files",
 ]

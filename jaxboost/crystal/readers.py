@@ -1,7 +1,5 @@
 """Structure files -> `Structure`: strict where the parser is lenient, one reason a file."""
 
-import glob
-from collections.abc import Iterable
 from pathlib import Path
 
 import gemmi
@@ -22,37 +20,6 @@ _GROUP_TAGS = (
 _FULL_OCCUPANCY = 0.99  # refinements of an ordered site end at 0.998(3) and the like
 _MAX_OCCUPANCY = 1.01
 _SAME_SITE = 0.05  # Angstrom; a file that lists images beside its operations repeats them to the printed digits
-
-
-def structure_files(paths: Iterable[str | Path]) -> list[Path]:
-    """Lists the structure files that `paths` name, each once, in the order given.
-
-    Args:
-      paths: files (taken as they are), folders (their `*.cif`, sorted) and glob patterns (matches sorted).
-
-    Raises:
-      StructureError: a path does not exist, or a folder or pattern holds no structure file.
-    """
-    found: dict[Path, None] = {}
-    for given in paths:
-        path = Path(given)
-        if path.is_dir():
-            files = _inside(path)
-        elif path.exists():
-            files = [path]
-        elif any(character in str(given) for character in "*?["):
-            matches = [Path(match) for match in sorted(glob.glob(str(given), recursive=True))]
-            files = [file for match in matches for file in (_inside(match) if match.is_dir() else [match])]
-        else:
-            raise StructureError(f"{path}: no such file or folder")
-        if not files:
-            raise StructureError(f"{given}: no structure file there (looked for *{', *'.join(READABLE_SUFFIXES)})")
-        found.update(dict.fromkeys(files))
-    return list(found)
-
-
-def _inside(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in READABLE_SUFFIXES and file.is_file())
 
 
 def read_structure(path: str | Path) -> Structure:

@@ -86,6 +86,20 @@ def make_materials(features: Features, possible: np.ndarray, label: np.ndarray, 
     )
 
 
+def pad_materials(materials: Materials, rows: int, orbits: int) -> Materials:
+    """The same with room for `rows` crystals of `orbits` in all, so that tables of like size have one shape."""
+    per_orbit = {"element", "site_group", "multiplicity", "target", "distance", "direction"}
+    whole = {"relative_label", "strain_constant", "strain_proportional"}
+    padded = {}
+    for name, values in materials._asdict().items():
+        if name not in whole:
+            array = np.asarray(values)
+            size = orbits if name in per_orbit else rows + (name == "offset")
+            # Ends repeat: an orbit that is not there begins where the last one ended.
+            padded[name] = np.pad(array, [(0, size - len(array)), *[(0, 0)] * (array.ndim - 1)], mode="edge")
+    return materials._replace(**padded)
+
+
 def symmetry_tables() -> SymmetryTables:
     """The tables of space groups and elements that the network reads, columns brought to order one."""
     groups = space_group_arrays()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -54,6 +54,11 @@ class Reference:
 
     def __len__(self) -> int:
         return len(self.label)
+
+    @cached_property
+    def families(self) -> _Families:
+        """Its crystals by their orbits, found once for any number of look-ups."""
+        return _by_orbits(self)
 
     def save(self, path: Path) -> None:
         """Writes what `read_reference` reads; a reader sees the old file or the whole new one."""
@@ -129,7 +134,7 @@ def find_relatives(features: Features, reference: Reference, count: int) -> Rela
     """
     index = np.full((len(features), count), -1, np.int32)
     distance = np.full((len(features), count), np.inf, np.float32)
-    theirs = _by_orbits(reference)
+    theirs = reference.families
     for key, (rows, elements) in _by_orbits(features).items():
         if key not in theirs:
             continue
@@ -151,7 +156,10 @@ def find_relatives(features: Features, reference: Reference, count: int) -> Rela
     return Relatives(index, distance, reference.label)
 
 
-def _by_orbits(crystals: Features | Reference) -> dict[bytes, tuple[np.ndarray, np.ndarray]]:
+_Families = dict[bytes, tuple[np.ndarray, np.ndarray]]
+
+
+def _by_orbits(crystals: Features | Reference) -> _Families:
     """Space group, multiplicities and site symmetries of the orbits -> (rows, elements [row, orbit])."""
     mendeleev = np.nan_to_num(np.asarray(ELEMENT_PROPERTIES["mendeleev_number"], float))
     crystal = np.repeat(np.arange(len(crystals.offset) - 1), np.diff(crystals.offset))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +111,8 @@ def featurize(
     settings: FeaturizerSettings,
     *,
     cache_dir: Path | None = None,
-    workers: int = 1,
+    keep: bool = True,
+    workers: int | None = 1,
     progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[Features | None, np.ndarray, list[tuple[int, str]]]:
     """Arrays of many structures.
@@ -119,7 +121,9 @@ def featurize(
       structures: what the files say.
       settings: see `FeaturizerSettings`.
       cache_dir: where arrays are kept by content and settings; None keeps nothing.
-      workers: processes.
+      keep: False only looks into the cache.
+      workers: processes on this machine; None leaves it to the `joblib.parallel_config` that the caller is in, as
+        that of a Dask cluster.
       progress: called with the number of structures done.
 
     Returns:
@@ -128,6 +132,8 @@ def featurize(
     """
     keys = [structure_key(structure) for structure in structures]
     cache = open_cache(None if cache_dir is None else Path(cache_dir) / settings.digest[:16], set(keys))
+    if not keep:
+        cache = replace(cache, folder=None)
     missing = [i for i, key in enumerate(keys) if key not in cache]
     progress(len(structures) - len(missing))
     size, shard = (CHUNK, SHARD) if settings.bands is None else (BAND_CHUNK, BAND_SHARD)
@@ -153,24 +159,23 @@ def featurize(
 
 def _chunk(structures: list[Structure], settings: FeaturizerSettings) -> list[Features | str]:
     results: list[Features | str] = []
-    for structure in structures:
-        try:
-            results.append(featurize_one(structure, settings))
-        except StructureError as error:
-            results.append(str(error))
+    # Matrices are small and other processes use the cores: threads of the linear algebra would only get in the way.
+    with threadpool_limits(1):
+        for structure in structures:
+            try:
+                results.append(featurize_one(structure, settings))
+            except StructureError as error:
+                results.append(str(error))
     return results
 
 
 def _run(
-    structures: Sequence[Structure], chunks: list[list[int]], settings: FeaturizerSettings, workers: int
+    structures: Sequence[Structure], chunks: list[list[int]], settings: FeaturizerSettings, workers: int | None
 ) -> Iterator[tuple[list[int], list[Features | str]]]:
-    # Matrices are small and other processes use the cores: threads of the linear algebra would only get in the way.
-    if workers == 1 or len(chunks) < 2:
-        for chunk in chunks:
-            with threadpool_limits(1):
-                results = _chunk([structures[i] for i in chunk], settings)
-            yield chunk, results
+    parts = ([structures[i] for i in chunk] for chunk in chunks)
+    if workers == 1 or (workers is not None and len(chunks) < 2):
+        yield from ((chunk, _chunk(part, settings)) for chunk, part in zip(chunks, parts, strict=True))
         return
-    jobs = (delayed(_chunk)([structures[i] for i in chunk], settings) for chunk in chunks)
-    with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
+    jobs = (delayed(_chunk)(part, settings) for part in parts)
+    with nullcontext() if workers is None else parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
         yield from zip(chunks, Parallel(return_as="generator")(jobs), strict=True)

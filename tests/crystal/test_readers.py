@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxboost.crystal import StructureError, make_crystal, read_structure, structure_files
+from jaxboost.crystal import StructureError, make_crystal, read_structure
 from jaxboost.crystal.checks import check_structure
 
 REPOSITORY = Path(__file__).parents[2]
@@ -150,22 +150,9 @@ def test_reasons_name_the_file(cif, tmp_path):
         read_structure(tmp_path / "POSCAR")
 
 
-def test_structure_files(cif, tmp_path):
-    b, a = cif("", "b.cif"), cif("", "a.CIF")
-    other = cif("", "notes.txt")
-    (tmp_path / "empty").mkdir()
-    assert structure_files([tmp_path]) == [a, b]
-    assert structure_files([b, tmp_path, str(tmp_path / "*.cif")]) == [b, a]
-    assert structure_files([other]) == [other]  # read_structure says what is wrong with it
-    assert structure_files([str(tmp_path / "[ab].*")]) == [a, b]
-    for missing in ("empty", "nothing.cif", "*.poscar"):
-        with pytest.raises(StructureError, match="no "):
-            structure_files([tmp_path / missing])
-
-
 @pytest.mark.skipif(not CIF_FOLDER.is_dir(), reason=f"no reference data at {CIF_FOLDER}")
 def test_the_reference_files_are_all_read():
-    files = structure_files([CIF_FOLDER])
+    files = sorted(CIF_FOLDER.glob("*.cif"))
     with (CIF_FOLDER / "id_prop.csv").open() as table:
         listed = {row[0].removesuffix(".cif") for row in csv.reader(table) if row}
     assert len(files) == 120 and {file.stem for file in files} <= listed

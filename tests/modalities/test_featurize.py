@@ -7,6 +7,7 @@ from dataclasses import asdict, fields, replace
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from jaxboost.crystal import make_crystal
@@ -155,3 +156,30 @@ def test_one_process_has_one_thread_of_linear_algebra_and_gives_the_others_back(
     with threadpool_limits(2):
         featurize([SALT, prototype("rocksalt", (20, 8), 4.8)], OFF, progress=lambda done: seen.append(threads()))
     assert seen == [{2}, {1}, {2}, {1}, {2}]
+
+
+def test_a_cache_that_is_only_looked_into_does_not_grow(tmp_path, monkeypatch):
+    featurize([SALT], OFF, cache_dir=tmp_path)
+    before = list(tmp_path.rglob("*.npz"))
+    computed = []
+    monkeypatch.setattr(MODULE, "featurize_one", lambda *given: computed.append(1) or featurize_one(*given))
+    other = prototype("rocksalt", (20, 8), 4.8)
+    _, kept, _ = featurize([SALT, other], OFF, cache_dir=tmp_path, keep=False)
+    assert kept.tolist() == [0, 1] and computed == [1] and list(tmp_path.rglob("*.npz")) == before
+
+
+def test_a_dask_cluster_featurises_to_the_same_arrays():
+    """Through the backend that the caller chose: no more than dask, distributed and two of their processes."""
+    distributed = pytest.importorskip("distributed", reason="dask and distributed are in requirements-bench.txt only")
+    structures = [prototype("rocksalt", (12, 8), 4.2 + 0.01 * i) for i in range(MODULE.CHUNK)]
+    structures.append(prototype("rocksalt", (12, 8), 0.5))
+    here, kept, refused = featurize(structures, OFF)
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster),
+        parallel_config("dask"),
+    ):
+        there, *found = featurize(structures, OFF, workers=None)
+    assert found[0].tolist() == kept.tolist() and found[1] == refused and len(refused) == 1
+    for f in fields(Features):
+        np.testing.assert_array_equal(getattr(there, f.name), getattr(here, f.name))

@@ -1,0 +1,73 @@
+"""Chunks are scored as a whole table would be, by one program as long as they are of like size."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from jaxboost import chunk_scorer as module
+from jaxboost.chunk_scorer import chunk_scorer, rung, voters_digest
+from jaxboost.evaluation import cast_votes
+from jaxboost.finished_run import config_of, reference_of, restore_members, scorer_of, vote_of
+from jaxboost.rows import features_of, split_table
+
+
+@pytest.fixture(scope="module")
+def run(tiny):
+    workdir = tiny / "run"
+    config, vote = config_of(workdir), vote_of(workdir)
+    return SimpleNamespace(
+        config=config,
+        ballot=vote.ballot,
+        classes=vote.classes,
+        members=restore_members(config, workdir, vote.classes).members,
+        reference=reference_of(workdir),
+        dataset=features_of(config, split_table(config, workdir)[0]),
+    )
+
+
+def test_chunks_are_scored_as_the_table_by_one_program(run, monkeypatch):
+    programs = []
+
+    def counted(*arguments):
+        programs.append(module_program(*arguments))
+        return programs[-1]
+
+    module_program = module.logits_program
+    monkeypatch.setattr(module, "logits_program", counted)
+    n = len(run.members)
+    scorer = scorer_of(run.config, run.dataset, run.classes, n, run.reference)
+    everything = np.arange(len(run.dataset))
+    results = scorer(run.members, [everything] * n)
+    scored = {m.name: r for m, r in zip(run.members, results, strict=True)}
+    whole = cast_votes(scored, run.ballot, run.ballot.best)
+
+    score = chunk_scorer(run.config, run.members, run.ballot, run.classes, run.reference, 12)
+    features = run.dataset.features
+    for rows in (everything[:12], everything[12:24], everything[24:33], everything[-1:]):
+        found = score(features.take(rows))
+        for name in ("probabilities", "uncertainty", "epistemic", "attention"):
+            np.testing.assert_allclose(getattr(found, name), getattr(whole, name)[rows], rtol=1e-4, atol=1e-6)
+    assert [program._cache_size() for program in programs] == [1]
+
+
+def test_sizes_are_few_and_hold_what_they_must():
+    found = [rung(size) for size in range(1, 2000)]
+    assert sorted(set(found)) == sorted([1, *(n for k in range(1, 11) for n in (2**k, 3 * 2 ** (k - 1))), 2048])
+    assert all(size <= room <= 1.5 * size for size, room in zip(range(2, 2000), found[1:], strict=True))
+
+
+def test_the_digest_knows_weights_members_temperatures_and_reference(run):
+    digest = voters_digest(run.members, run.ballot, run.reference)
+    assert digest == voters_digest(run.members, replace(run.ballot), run.reference)
+    first, *others = run.members
+    weights = dict(first.params, penalty=np.nextafter(first.params["penalty"], 3).astype(np.float32))
+    labels = (run.reference.label + 1).astype(np.int32)
+    changed = [
+        ([replace(first, params=weights), *others], run.ballot, run.reference),
+        (others, run.ballot, run.reference),
+        (run.members, replace(run.ballot, temperatures=dict.fromkeys(run.ballot.voters, 1.1)), run.reference),
+        (run.members, run.ballot, replace(run.reference, label=labels)),
+    ]
+    assert len({digest, *(voters_digest(*one) for one in changed)}) == 5
