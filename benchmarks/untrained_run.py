@@ -16,7 +16,7 @@ from jaxboost.evaluation import Ballot
 from jaxboost.finished_run import keep_reference, keep_vote
 from jaxboost.inference.vote import electorates
 from jaxboost.modalities import MODALITIES
-from jaxboost.models import Network
+from jaxboost.models import Memory, Network
 from jaxboost.rows import features_of, split_table, splits_of_rows
 from jaxboost.run_folder import write_json
 from jaxboost.training.checkpoints import save_checkpoint
@@ -50,7 +50,10 @@ def untrained_run(config: ConfigDict, workdir: Path) -> Path:
             "modalities": [True] * len(MODALITIES),
         }
         params = init(jax.random.key(member.hyperparameters.seed), batch, tables)["params"]
-        tree = {"params": params, "normalizer": member.normalizer}
+        shape = (len(member.train), config.network.recall_width)
+        drawn = np.random.default_rng(member.hyperparameters.seed).normal(size=shape).astype(np.float32)
+        memory = Memory(drawn, dataset.labels[member.train], np.ones(len(drawn), bool))
+        tree = {"params": params, "normalizer": member.normalizer, "memory": memory}
         save_checkpoint(workdir / "members" / member.name, 0, tree, fitted)
     voters = electorates([member.name for member in roster], roster[0].name, members=config.vote.members)
     ballot = Ballot(config.vote.average, roster[0].name, voters, dict.fromkeys(voters, 1.0), "super_ensemble")

@@ -77,10 +77,11 @@ def rung(size: int) -> int:
 
 
 def voters_digest(members: list[TrainedMember], ballot: Ballot, reference: Reference) -> str:
-    """Hash of all that a prediction depends on besides the config: weights, what was fitted, who votes, relatives."""
+    """Hash of all that a prediction depends on besides the config: weights, what was fitted, who
+    votes, relatives and what is recalled."""
     digest = hashlib.sha256(json.dumps([asdict(ballot), [m.name for m in members]], sort_keys=True).encode())
     held = {f.name: getattr(reference, f.name) for f in fields(reference)}
-    fitted = [(m.params, m.normalizer, m.modalities) for m in members]
+    fitted = [(m.params, m.normalizer, m.modalities, m.memory) for m in members]
     for path, leaf in jax.tree.leaves_with_path((fitted, held)):
         array = np.ascontiguousarray(leaf)
         digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())

@@ -12,6 +12,7 @@ from jaxboost.data.batches import Normalizer
 from jaxboost.errors import InputError
 from jaxboost.evaluation import Ballot
 from jaxboost.finished_run import config_of, keep_vote, member_names, present, restore_members, vote_of
+from jaxboost.models import Memory
 from jaxboost.run_folder import write_json
 from jaxboost.training.checkpoints import save_checkpoint
 
@@ -27,6 +28,9 @@ def config():
     return config
 
 
+MEMORY = Memory(np.zeros((3, 2), np.float32), np.arange(3), np.ones(3, bool))
+
+
 @pytest.fixture
 def run(tmp_path, config):
     """A folder with a checkpoint a member; returns a function that writes one anew."""
@@ -39,7 +43,7 @@ def run(tmp_path, config):
             "modalities": [True, True, True, False],
         }
         normalizer = Normalizer(*(np.full(2, i, np.float32) for i in range(len(Normalizer._fields))))
-        tree = {"params": {"w": np.full(2, NAMES.index(name), np.float32)}, "normalizer": normalizer}
+        tree = {"params": {"w": np.full(2, NAMES.index(name), np.float32)}, "normalizer": normalizer, "memory": MEMORY}
         save_checkpoint(tmp_path / "members" / name, step, tree, fitted)
 
     for name in NAMES:

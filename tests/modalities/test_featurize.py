@@ -39,7 +39,6 @@ def test_off_the_digest_knows_nothing_of_bands_and_on_every_setting_counts():
         "max_orbitals": 20,
         "max_cheap_orbitals": 900,
         "window": 10.0,
-        "near": 0.1,
         "mesh": 2,
         "parameters": "learned",
     }
