@@ -20,7 +20,7 @@ class TrainedMember:
       params: weights, nested dicts of arrays.
       normalizer: fitted on its training rows.
       modalities: [4] bool, which it may see.
-      memory: its training crystals, as it recalls them; of width 0 without recall.
+      memory: its training crystals, as it recalls them; not read without recall.
     """
 
     name: str

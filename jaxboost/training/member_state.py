@@ -20,7 +20,7 @@ class MemberState(NamedTuple):
 
     Attributes:
       params, optimizer: weights and optimiser state.
-      memory: [n, d] embeddings of its training rows after the last epoch, 0 of all others; d = 0 without recall.
+      memory: [n, d] embeddings of its training rows after the last epoch, 0 of all others and without recall.
       best_params, best_memory, best_accuracy, best_loss, best_epoch: of the best epoch by validation accuracy, ties by
         loss.
       epoch: epochs done.
@@ -55,7 +55,8 @@ def init_state(
 ) -> MemberState:
     """Fresh state of one member of a table of `rows`: weights from its seed, whatever else is in the population."""
     params = network.init(jax.random.key(hyper.seed), example, tables)["params"]
-    memory = jnp.zeros((rows, network.settings.recall_width), jnp.float32)
+    # Without recall one column of zeros: compiled programs do not take back arrays of no elements.
+    memory = jnp.zeros((rows, max(network.settings.recall_width, 1)), jnp.float32)
     return MemberState(
         params=params,
         optimizer=optimizer_of(hyper, settings).init(params),
