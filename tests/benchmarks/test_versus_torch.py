@@ -86,7 +86,7 @@ def test_updates_are_those_of_jaxboost(case):
         grads = jax.tree.map(lambda p, size=size, rng=rng: size * rng.normal(size=p.shape).astype(np.float32), params)
         params, optimizer = update(params, optimizer, grads)
         for parameter, array in flax_arrays(member.network, grads, gradients=True):
-            parameter.grad = torch.from_numpy(np.array(array))
+            parameter.grad = torch.from_numpy(np.ascontiguousarray(array))  # in the layout of the parameter
         member.update()
     moved = 0.0
     for (parameter, array), (_, first) in zip(
