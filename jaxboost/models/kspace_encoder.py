@@ -33,25 +33,28 @@ class KSpaceEncoder(nn.Module):
         """Tokens [b, token] from a batch and the tables of the space groups."""
         dense = lambda size: nn.Dense(size, dtype=self.dtype)  # noqa: E731
         present = tables.present[batch.space_group]
-        # What depends on the group alone is computed once for 230 groups, then looked up.
-        of_group = dense(self.width)(tables.point) + nn.Embed(32, self.width)(tables.co_group)
-        h = of_group[batch.space_group].astype(self.dtype) + dense(self.width)(batch.points)
-        line = nn.Dense(self.layers * self.heads)(tables.line)[batch.space_group]
-        own = nn.Dense(self.layers * self.heads, use_bias=False)(batch.lines)
-        line = line + jnp.where(tables.line[batch.space_group][..., :1] > 0, own, 0)
-        b, p, _ = h.shape
-        line = line.reshape(b, p, p, self.layers, self.heads)
+        b, p = present.shape
+        # One row a point throughout: on more axes the gradient of a product would first copy both sides transposed.
+        rows = lambda x: x.reshape(-1, x.shape[-1])  # noqa: E731
+        of_group = dense(self.width)(rows(tables.point[batch.space_group]))
+        of_group = of_group + nn.Embed(32, self.width)(tables.co_group[batch.space_group].ravel())
+        h = of_group.astype(self.dtype) + dense(self.width)(rows(batch.points))
+        lines = tables.line[batch.space_group]
+        line = nn.Dense(self.layers * self.heads)(rows(lines))
+        own = nn.Dense(self.layers * self.heads, use_bias=False)(rows(batch.lines))
+        line = line + jnp.where(rows(lines)[:, :1] > 0, own, 0)
+        line = line.reshape(b, p, p, self.layers, self.heads).transpose(3, 0, 4, 1, 2)
         for layer in range(self.layers):
             y = nn.LayerNorm(dtype=self.dtype)(h)
             q, k, v = (dense(self.width)(y).reshape(b, p, self.heads, -1) for _ in range(3))
-            score = jnp.einsum("bihf,bjhf->bijh", q, k) / jnp.sqrt(q.shape[-1]).astype(self.dtype)
-            score = score.astype(jnp.float32) + line[..., layer, :]
-            score = jnp.where(present[:, None, :, None], score, -1e9)
-            weight = nn.softmax(score, axis=2).astype(self.dtype)
-            mixed = jnp.einsum("bijh,bjhf->bihf", weight, v).reshape(b, p, self.width)
+            score = jnp.einsum("bihf,bjhf->bhij", q, k) / jnp.sqrt(q.shape[-1]).astype(self.dtype)
+            score = score.astype(jnp.float32) + line[layer]
+            score = jnp.where(present[:, None, None, :], score, -1e9)
+            weight = nn.softmax(score).astype(self.dtype)
+            mixed = jnp.einsum("bhij,bjhf->bihf", weight, v).reshape(b * p, self.width)
             h = h + Dropout()(dense(self.width)(mixed), rate)
             h = Block(2 * self.width, self.dtype)(h, rate)
-        h = nn.LayerNorm(dtype=jnp.float32)(h)
+        h = nn.LayerNorm(dtype=jnp.float32)(h).reshape(b, p, self.width)
         there = present[..., None]
         mean = jnp.where(there, h, 0).sum(1) / jnp.maximum(there.sum(1), 1)
         greatest = jnp.where(there, h, -1e9).max(1)
