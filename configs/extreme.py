@@ -53,14 +53,14 @@ def get_config() -> ConfigDict:
     network.kspace_heads = 16
     network.scalar_widths = (1024, 768, 512)
     network.electron_widths = (512, 512)
-    network.frequencies = 8  # learned waves along each column of scalars and electrons; 0: the columns as they are
-    network.column_width = 4  # numbers that they become
+    network.frequencies = 0  # learned waves along each column of scalars and electrons; 0: the columns as they are
+    network.column_width = 4  # numbers that the waves of a column become
     network.group_width = 32  # embedding of the space group
     network.fusion = "attention"  # across modalities; 'concatenation' leaves it out (benchmarks/techniques.py)
     network.fusion_heads = 8
     network.fusion_width = 1024
     network.classifier_widths = (1024, 512, 256, 128)
-    network.recall_width = 64  # of the space in which the nearest training crystals vote too; 0: they do not
+    network.recall_width = 0  # of the space in which the nearest training crystals vote too; 0: none, 64 cost accuracy
     network.dtype = "auto"  # of the matrix work: bfloat16 on accelerators, float32 on CPUs
 
     config.optimizer = optimizer = ConfigDict()
@@ -76,7 +76,7 @@ def get_config() -> ConfigDict:
     objective.gamma = 2.0  # focal loss
     objective.smoothing = 0.2  # of the labels
     objective.mixup_probability = 0.5  # share of the batches whose fused features are mixed
-    objective.column_dropout = 0.15  # share of the columns of scalars and electrons that a crystal does not show
+    objective.column_dropout = 0.3  # share of the columns of scalars and electrons that a crystal does not show
     objective.recall_weight = 1.0  # of the loss of what is recalled, beside the classifier's
     objective.recall_draw = 4096  # training crystals that vote in a training step
 

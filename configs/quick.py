@@ -41,6 +41,7 @@ def get_config() -> ConfigDict:
     config.objective.smoothing = 0.0
 
     config.kfold.dropout = config.ensemble.dropout = config.full.dropout = 0.4  # chosen likewise
+    config.objective.column_dropout = 0.4
     config.kfold.epochs = 20
     config.kfold.cycle_epochs = 19
     config.ensemble.epochs = 20
