@@ -9,16 +9,19 @@ import jax
 import numpy as np
 import pytest
 
-from jaxboost.data.batches import fit_normalizer, make_materials, node_budget, symmetry_tables
+from jaxboost.data.batches import fit_normalizer, gather, make_materials, node_budget, symmetry_tables
 from jaxboost.data.isopointal import no_relatives
 from jaxboost.errors import InputError
 from jaxboost.modalities.bands import BandSettings
 from jaxboost.modalities.features import concatenate
 from jaxboost.modalities.featurize import FeaturizerSettings, featurize_one
-from jaxboost.models import Network, NetworkSettings
+from jaxboost.models import Memory, Network, NetworkSettings
 from jaxboost.training import has_checkpoint, loop, restore_checkpoint
 from jaxboost.training.loop import Workshop, is_finished, train_population
 from jaxboost.training.member import Hyperparameters, Member
+from jaxboost.training.member_state import init_state
+from jaxboost.training.memory import Drawn
+from jaxboost.training.objective import batch_loss
 from jaxboost.training.population import make_mesh, population_program
 from jaxboost.training.training_settings import TrainingSettings
 from tests.crystals import prototype
@@ -224,3 +227,42 @@ def test_a_member_none_of_whose_crystals_has_bands_trains_to_finite_numbers(crew
     leaves = [leaf for leaf in jax.tree.leaves(state.tree) if np.issubdtype(np.asarray(leaf).dtype, np.floating)]
     assert leaves and all(np.isfinite(leaf).all() for leaf in leaves)
     assert len(run.rows) == EPOCHS and all(np.isfinite(row["train_loss"]) for row in run.rows)
+
+
+def test_what_is_recalled_is_of_the_members_own_rows_and_outlives_a_stop(crew, train, tmp_path):
+    member = crew[0]["kfold_0"]
+    recalling = Network(replace(NETWORK, recall_width=4))
+    found = train([member], network=recalling)
+    train([member], tmp_path, network=recalling, calls=3)  # of two calls an epoch
+    again = train([member], tmp_path, network=recalling)
+    assert _same(again.restored["kfold_0"].tree, found.restored["kfold_0"].tree)
+    memory = found.restored["kfold_0"].tree["memory"]
+    assert memory["embedding"].shape == (len(member.train), 4) and memory["there"].all()
+    assert np.abs(memory["embedding"]).sum(1).min() > 0  # each was embedded
+    np.testing.assert_array_equal(memory["label"], np.asarray(crew[1].materials.label)[member.train])
+
+
+def test_a_crystal_is_not_told_how_others_of_its_formula_are_labelled(crew):
+    """Else it would learn to look there, and those that it will be asked about have none."""
+    member, whole = crew[0]["kfold_0"], crew[1]
+    network, settings = Network(replace(NETWORK, recall_width=4)), replace(whole.settings, mixup_probability=0.0)
+    rows, theirs, others = member.train[:BATCH], member.train[8:12], member.train[12:16]
+    formula = np.arange(40)
+    formula[[*rows, *theirs]] = 100
+    materials = jax.tree.map(jax.numpy.asarray, whole.materials._replace(formula=formula))
+    batch = gather(
+        materials, rows, nodes=settings.nodes, normalizer=member.normalizer, modalities=HYPER.modalities, cutoff=5.0
+    )
+    state = init_state(network, HYPER, batch, whole.tables, settings, 40)
+    drawn_rows = np.concatenate([theirs, others])
+    embedding = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
+
+    def loss(label: np.ndarray) -> float:
+        drawn = Drawn(Memory(embedding, label, np.ones(8, bool)), drawn_rows)
+        key = jax.random.key(0)
+        rest = (jax.numpy.asarray(rows), materials, HYPER, whole.tables, drawn, key)
+        return float(batch_loss(network, settings, state.params, batch, *rest)[0])
+
+    label = np.array([0, 1, 0, 1, 0, 1, 1, 0])
+    assert loss(np.concatenate([1 - label[:4], label[4:]])) == loss(label)
+    assert loss(np.concatenate([label[:4], 0 * label[4:]])) != loss(label)
