@@ -74,7 +74,6 @@ def test_every_field_has_a_limit_and_every_limit_a_field():
         ("tight_binding__max_orbitals", 900, "max_orbitals = 900 is above config.tight_binding.max_cheap_orbitals"),
         ("tight_binding__max_cheap_orbitals", 0, "whole number, 1 or more"),
         ("tight_binding__window", 0.0, "above 0"),
-        ("tight_binding__near", 0.5, "above 0 and below 0.5"),
         ("tight_binding__mesh", 17, "0 to 16"),
         ("tight_binding__parameters", "learnt", "published"),
         ("network__fusion", "mean", "config.network.fusion = 'mean': give"),

@@ -43,7 +43,7 @@ def run(tmp_path, monkeypatch):
     found.inputs = [str(tmp_path / "shards"), str(tmp_path / "files")]
 
     def one_member(*_):
-        return Restored([TrainedMember("full", None, None, np.ones(4, bool))], {"full": {}}, [])
+        return Restored([TrainedMember("full", None, None, np.ones(4, bool), None)], {"full": {}}, [])
 
     def no_idea(*_):
         def score(features):
