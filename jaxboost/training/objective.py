@@ -69,8 +69,8 @@ def batch_loss(
     """Mean loss and accuracy of one training batch; on a share of the batches fused features are mixed.
 
     What is recalled has a loss of its own. The crystals of the batch vote beside those drawn from the memory, since
-    their embeddings alone move along: without them the space is worse (docs/results.md, Recall). Crystals of the same formula
-    have no vote: those that the network will be asked about have none of theirs among the training crystals.
+    their embeddings alone move along: without them the space is worse (docs/results.md, Recall). Crystals of the same
+    formula have no vote: those that the network will be asked about have none of theirs among the training crystals.
     """
     labels = materials.label[rows]
     keys = jax.random.split(key, 5)
