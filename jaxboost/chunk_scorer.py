@@ -77,8 +77,9 @@ def rung(size: int) -> int:
 
 
 def voters_digest(members: list[TrainedMember], ballot: Ballot, reference: Reference) -> str:
-    """Hash of all that a prediction depends on besides the config: weights, what was fitted, who
-    votes, relatives and what is recalled."""
+    """Hash of all that a prediction depends on besides the config: voters, weights, what was fitted and is recalled,
+    relatives.
+    """
     digest = hashlib.sha256(json.dumps([asdict(ballot), [m.name for m in members]], sort_keys=True).encode())
     held = {f.name: getattr(reference, f.name) for f in fields(reference)}
     fitted = [(m.params, m.normalizer, m.modalities, m.memory) for m in members]

@@ -27,6 +27,7 @@ SCORE = {
 TINY = """
 from configs import quick
 from ml_collections import ConfigDict
+from tests.tiny_run import shrink
 
 
 def get_config():
@@ -39,22 +40,11 @@ def get_config():
     data.rules = ConfigDict({{name: name for name in data.classes}})
     binary = {{name: "trivial" if name == "trivial" else "topological" for name in data.classes}}
     data.groupings = ConfigDict({{"binary": binary, "3-class": {{name: name for name in data.classes}}}})
-    data.vote_fraction = 0.2
     data.cache_dir = {cache!r}
-    data.workers = 1
-    config.crystal.neighbors = 4
-    config.crystal.cutoff = 5.0
-    network = config.network
-    network.token = network.crystal_width = network.kspace_width = network.fusion_width = 8
-    network.crystal_layers = network.kspace_layers = 1
-    network.kspace_heads = network.fusion_heads = 2
-    network.radial = network.group_width = 4
-    network.scalar_widths = network.electron_widths = network.classifier_widths = (8,)
     config.optimizer.batch = 8
     config.vote.batch = 16
     config.views.count = 2
-    config.kfold.folds = 2
-    config.ensemble.members = 1
+    shrink(config)
     config.population.checkpoint_every = 1
     for kind in (config.kfold, config.ensemble, config.full):
         kind.epochs = 3

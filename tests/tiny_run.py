@@ -17,23 +17,28 @@ def tiny_config(folder: Path) -> ConfigDict:
     config.data.classes = LABELS
     config.data.rules = ConfigDict({name: name for name in LABELS})
     config.data.groupings = ConfigDict()
-    config.data.vote_fraction = 0.2
     config.data.cache_dir = str(folder / "cache")
+    config.tight_binding.enabled = False
+    config.vote.batch = 8
+    config.views.count = 1
+    shrink(config)
+    return config
+
+
+def shrink(config: ConfigDict) -> None:
+    """Four networks as small as they can be, on crystals with few neighbours."""
+    config.data.vote_fraction = 0.2
     config.data.workers = 1
     config.crystal.neighbors = 4
     config.crystal.cutoff = 5.0
-    config.tight_binding.enabled = False
     network = config.network
     network.token = network.crystal_width = network.kspace_width = network.fusion_width = 8
     network.crystal_layers = network.kspace_layers = 1
     network.kspace_heads = network.fusion_heads = 2
     network.radial = network.group_width = 4
     network.scalar_widths = network.electron_widths = network.classifier_widths = (8,)
-    config.vote.batch = 8
-    config.views.count = 1
     config.kfold.folds = 2
     config.ensemble.members = 1
-    return config
 
 
 def tiny_run(folder: Path) -> Path:

@@ -1,7 +1,7 @@
 """What a member remembers of its training crystals: their embeddings, renewed when an epoch ends.
 
 Embedding all of them at every step would cost as many crystals as an epoch has; a few thousand drawn from those of the
-last renewal teach as well (docs/results.md).
+last renewal taught a plain network as well (docs/results.md, Recall).
 """
 
 from __future__ import annotations
