@@ -65,12 +65,15 @@ def parts(case: PopulationCase) -> dict[str, float]:
     calls = {
         "crystal": lambda bound, batch, x: bound.crystal(batch, tables.element, rate),
         "kspace": lambda bound, batch, x: bound.kspace(batch, tables, rate),
+        "kspace_columns": lambda bound, batch, x: bound.kspace_columns(
+            x, batch.space_group, rate, hyper.column_dropout
+        ),
         "scalar": lambda bound, batch, x: bound.scalar(x, batch.space_group, rate, hyper.column_dropout),
         "electron": lambda bound, batch, x: bound.electron(x, batch.space_group, rate, hyper.column_dropout),
         "fusion": lambda bound, batch, x: bound.fusion(x, batch.mask, rate)[0],
         "classifier": lambda bound, batch, x: bound.classify(x, batch.possible, rate),
     }
-    inputs = {"scalar": batch.scalars, "electron": batch.electrons}
+    inputs = {"scalar": batch.scalars, "electron": batch.electrons, "kspace_columns": batch.kspace_columns}
     inputs["fusion"] = jax.random.normal(key, (b, batch.mask.shape[1], token))
     inputs["classifier"] = jax.random.normal(key, (b, width))
     for name, call in calls.items():

@@ -32,6 +32,7 @@ class TorchBatch:
     space_group: Tensor
     points: Tensor
     lines: Tensor
+    kspace_columns: Tensor
     scalars: Tensor
     electrons: Tensor
     mask: Tensor

@@ -109,16 +109,22 @@ class Network(nn.Module):
         elements, columns = tables.element.shape
         self.crystal = CrystalEncoder(s, columns, elements, concatenated)
         self.kspace = KSpaceEncoder(s, tables, example.points.shape[-1], example.lines.shape[-1])
-        self.scalar = VectorEncoder(example.scalars.shape[1], s.scalar_widths, s.group_width, groups, s.token)
-        self.electron = VectorEncoder(example.electrons.shape[1], s.electron_widths, s.group_width, groups, s.token)
+        sizes = s.group_width, groups, s.token
+        if s.kspace_widths:
+            self.kspace_columns = VectorEncoder(example.kspace_columns.shape[1], s.kspace_widths, *sizes)
+        self.scalar = VectorEncoder(example.scalars.shape[1], s.scalar_widths, *sizes)
+        self.electron = VectorEncoder(example.electrons.shape[1], s.electron_widths, *sizes)
         self.fusion = Fusion(s, modalities)
         self.classifier = Classifier(s)
         self.penalty = nn.Parameter(torch.full((s.classes,), 2.0))
 
     def fuse(self, batch: TorchBatch, tables: TorchTables, rate: float) -> Tensor:
+        kspace = self.kspace(batch, tables, rate)
+        if hasattr(self, "kspace_columns"):
+            kspace = kspace + self.kspace_columns(batch.kspace_columns, batch.space_group, rate)
         tokens = [
             self.crystal(batch, tables.element, rate),
-            self.kspace(batch, tables, rate),
+            kspace,
             self.scalar(batch.scalars, batch.space_group, rate),
             self.electron(batch.electrons, batch.space_group, rate),
         ]

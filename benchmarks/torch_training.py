@@ -85,6 +85,7 @@ class MemberMaterials:
         self.mask = _tensor(m.mask & modalities)
         self.points = _standard(_tensor(m.points), n.points_mean, n.points_std)
         self.lines = _standard(_tensor(m.lines), n.lines_mean, n.lines_std)
+        self.kspace_columns = _standard(_tensor(m.kspace_columns), n.kspace_columns_mean, n.kspace_columns_std)
         self.electrons = _standard(_tensor(m.electrons), n.electrons_mean, n.electrons_std)
         self.scalars, self.relatives = _tensor(m.scalars), _tensor(related)
         self.scalars_mean, self.scalars_std = _tensor(n.scalars_mean), _tensor(n.scalars_std)
@@ -127,6 +128,7 @@ class MemberMaterials:
             space_group=self.space_group[rows],
             points=self.points[rows],
             lines=self.lines[rows],
+            kspace_columns=self.kspace_columns[rows],
             scalars=torch.cat([_standard(scalars, self.scalars_mean, self.scalars_std), self.relatives[rows]], 1),
             electrons=self.electrons[rows],
             mask=self.mask[rows],

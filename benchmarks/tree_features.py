@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from jaxboost.baselines import pooled
 from jaxboost.modalities.features import Features
+from jaxboost.modalities.kspace_columns import pooled
 from jaxboost.modalities.kspace_graph import space_group_arrays
 
 

@@ -51,6 +51,7 @@ def get_config() -> ConfigDict:
     network.kspace_width = 128
     network.kspace_layers = 6
     network.kspace_heads = 16
+    network.kspace_widths = (512, 512)  # layers that read points and lines pooled over the zone too; (): none do
     network.scalar_widths = (1024, 768, 512)
     network.electron_widths = (512, 512)
     network.frequencies = 0  # learned waves along each column of scalars and electrons; 0: the columns as they are

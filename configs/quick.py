@@ -23,6 +23,7 @@ def get_config() -> ConfigDict:
     network.kspace_width = 32
     network.kspace_layers = 2
     network.kspace_heads = 4
+    network.kspace_widths = (256, 256)
     network.scalar_widths = (384, 384, 384)  # equal widths are residual
     network.electron_widths = (256, 256)
     network.group_width = 16

@@ -13,7 +13,6 @@ from jaxboost.data.embedded import prototype_of
 from jaxboost.data.isopointal import relative_columns
 from jaxboost.data.splits import Splits
 from jaxboost.modalities.featurize import Features
-from jaxboost.modalities.kspace_graph import space_group_arrays
 from jaxboost.modalities.scalars import LATTICE_COLUMNS, column_names
 
 NAMES = {
@@ -32,32 +31,17 @@ def pooled_columns(features: Features) -> np.ndarray:
     points, and over the lines between them; the distances to the nearest images averaged over the orbits. Columns that
     are the same everywhere are left out.
     """
-    groups = space_group_arrays()
-    present = groups.present[features.space_group]
-    lines = features.lines.reshape(len(features), -1, features.lines.shape[-1])
-    joined = groups.line[features.space_group][..., 0].reshape(len(features), -1) > 0
     start = features.offset[:-1]
     finite = np.where(np.isfinite(features.distance), features.distance, 0.0)
     columns = [
         features.scalars,
         features.electrons,
         features.space_group[:, None],
-        *pooled(features.points, present),
-        *pooled(lines, joined),
+        features.kspace_columns,
         np.add.reduceat(finite, start) / np.maximum(np.add.reduceat((finite > 0).astype(float), start), 1),
     ]
     table = np.concatenate(columns, axis=1).astype(np.float32)
     return table[:, [len(np.unique(column[np.isfinite(column)])) > 1 for column in table.T]]
-
-
-def pooled(values: np.ndarray, there: np.ndarray) -> list[np.ndarray]:
-    """Mean, least and greatest over axis 1 of [n, p, columns] where `there` [n, p] and known; NaN where none is."""
-    known = there[:, :, None] & np.isfinite(values)
-    none = ~known.any(1)
-    mean = np.where(known, values, 0).sum(1) / np.maximum(known.sum(1), 1)
-    least = np.where(known, values, np.inf).min(1)
-    greatest = np.where(known, values, -np.inf).max(1)
-    return [np.where(none, np.nan, found) for found in (mean, least, greatest)]
 
 
 def boosted_trees(columns: np.ndarray, labels: np.ndarray, train: np.ndarray, rows: np.ndarray, seed: int) -> float:

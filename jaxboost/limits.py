@@ -59,6 +59,7 @@ _WIDTHS = Limit(
     "widths of layers, as (256, 128)",
     lambda x: isinstance(x, tuple | list) and len(x) > 0 and all(_is_whole(w) and w > 0 for w in x),
 )
+_WIDTHS_OR_NONE = Limit(f"() or {_WIDTHS.text}", lambda x: isinstance(x, tuple | list) and (not x or _WIDTHS.allows(x)))
 _SCHEDULE = {"epochs": _whole(1), "cycle_epochs": _whole(1), "cycles": _whole(0), "dropout": _RATE}
 
 LIMITS: dict[str, Limit] = {
@@ -99,6 +100,7 @@ LIMITS: dict[str, Limit] = {
     "network.kspace_width": _whole(1),
     "network.kspace_layers": _whole(1),
     "network.kspace_heads": _whole(1),
+    "network.kspace_widths": _WIDTHS_OR_NONE,
     "network.scalar_widths": _WIDTHS,
     "network.electron_widths": _WIDTHS,
     "network.frequencies": _whole(0),

@@ -30,12 +30,6 @@ def test_pooled_columns_have_no_constant_and_no_infinite_one(dataset):
     np.testing.assert_array_equal(swapped, columns[::-1])
 
 
-def test_pooling_leaves_out_what_is_not_there():
-    values = np.array([[[1.0], [5.0], [np.nan]], [[7.0], [9.0], [2.0]]])
-    mean, least, greatest = of.pooled(values, np.array([[True, True, True], [False, False, False]]))
-    np.testing.assert_array_equal(np.concatenate([mean, least, greatest], 1), [[3, 1, 5], [np.nan] * 3])
-
-
 def test_trees_find_a_threshold():
     x = np.linspace(0, 1, 200)[:, None]
     labels = (x[:, 0] > 0.5).astype(int)

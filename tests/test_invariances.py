@@ -94,8 +94,8 @@ def scorer():
     network = Network(
         NetworkSettings(
             classes=5, cutoff=7.0, token=16, crystal_width=16, crystal_layers=2, radial=8, kspace_width=16,
-            kspace_layers=1, kspace_heads=2, scalar_widths=(16,), electron_widths=(16,), frequencies=2,
-            column_width=2, group_width=4,
+            kspace_layers=1, kspace_heads=2, kspace_widths=(16,), scalar_widths=(16,), electron_widths=(16,),
+            frequencies=2, column_width=2, group_width=4,
             fusion="attention", fusion_heads=2, fusion_width=16, classifier_widths=(16, 16), recall_width=8,
             dtype="float32",
         )

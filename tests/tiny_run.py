@@ -36,7 +36,7 @@ def shrink(config: ConfigDict) -> None:
     network.crystal_layers = network.kspace_layers = 1
     network.kspace_heads = network.fusion_heads = 2
     network.radial = network.group_width = 4
-    network.scalar_widths = network.electron_widths = network.classifier_widths = (8,)
+    network.kspace_widths = network.scalar_widths = network.electron_widths = network.classifier_widths = (8,)
     config.kfold.folds = 2
     config.ensemble.members = 1
 

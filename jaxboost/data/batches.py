@@ -22,7 +22,7 @@ CLIP = 10.0  # standard deviations; a rare column would otherwise drown the rest
 class Materials(NamedTuple):
     """Everything a run needs of its crystals, on the device once. Shapes as in `Features`, and
     `possible` [n, class], `label` [n] (-1 unknown), `relative`, `relative_distance` [n, k] and `relative_label` [m]
-    as in `isopointal.Relatives`.
+    as in `isopointal.Relatives`, and `kspace_columns` [n, f].
     """
 
     offset: Array
@@ -34,6 +34,7 @@ class Materials(NamedTuple):
     direction: Array
     points: Array
     lines: Array
+    kspace_columns: Array
     scalars: Array
     electrons: Array
     mask: Array
@@ -58,6 +59,8 @@ class Normalizer(NamedTuple):
     points_std: Array
     lines_mean: Array
     lines_std: Array
+    kspace_columns_mean: Array
+    kspace_columns_std: Array
     scalars_mean: Array
     scalars_std: Array
     electrons_mean: Array
@@ -75,6 +78,7 @@ def make_materials(features: Features, possible: np.ndarray, label: np.ndarray, 
     constant, proportional = strain_response()
     return Materials(
         **arrays,
+        kspace_columns=features.kspace_columns,
         possible=possible,
         label=label.astype(np.int32),
         formula=np.unique(features.formula, return_inverse=True)[1].astype(np.int32),
@@ -122,7 +126,8 @@ def fit_normalizer(features: Features, rows: np.ndarray, known: np.ndarray) -> N
     groups, number = space_group_arrays(), features.space_group[rows]
     points = features.points[rows][groups.present[number]]
     lines = features.lines[rows][groups.line[number][..., 0] > 0]
-    values = [points, lines, features.scalars[rows], features.electrons[rows]]
+    whole = (features.kspace_columns, features.scalars, features.electrons)
+    values = [points, lines, *(array[rows] for array in whole)]
     fitted = []
     for value in values:
         there = np.isfinite(value)
@@ -199,6 +204,9 @@ def gather(
         space_group=jnp.where(there, materials.space_group[row], 0),
         points=_standard(materials.points[row], normalizer.points_mean, normalizer.points_std),
         lines=_standard(materials.lines[row], normalizer.lines_mean, normalizer.lines_std),
+        kspace_columns=_standard(
+            materials.kspace_columns[row], normalizer.kspace_columns_mean, normalizer.kspace_columns_std
+        ),
         scalars=jnp.concatenate([standard_scalars, relatives], axis=1),
         electrons=_standard(materials.electrons[row], normalizer.electrons_mean, normalizer.electrons_std),
         mask=materials.mask[row] & modalities,

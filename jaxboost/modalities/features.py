@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
+
+from jaxboost.modalities.kspace_columns import kspace_columns
 
 MODALITIES = ("crystal", "kspace", "scalars", "electrons")
 
@@ -59,6 +62,11 @@ class Features:
     def n_orbits(self) -> np.ndarray:
         """[n] orbits of each crystal."""
         return np.diff(self.offset)
+
+    @cached_property
+    def kspace_columns(self) -> np.ndarray:
+        """[n, columns] `points` and `lines`, pooled."""
+        return kspace_columns(self.points, self.lines, self.space_group)
 
     def take(self, rows: np.ndarray) -> Features:
         """The crystals of the given rows, in that order."""

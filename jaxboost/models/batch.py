@@ -42,7 +42,8 @@ class Batch(NamedTuple):
       space_group: [b] int.
       points: [b, p, c] what each crystal puts at the high-symmetry points, standardised.
       lines: [b, p, p, c] what it puts on the lines between them, standardised; anything where no line is.
-      scalars, electrons: [b, f] standardised, zero where unknown; scalars end with what relatives are known to be.
+      kspace_columns: [b, f] `points` and `lines` pooled over the crystal's own, standardised, zero where unknown.
+      scalars, electrons: [b, f] likewise; scalars end with what relatives are known to be.
       mask: [b, 4] bool, which modalities are there.
       possible: [b, class] bool, which classes symmetry and filling allow.
     """
@@ -57,6 +58,7 @@ class Batch(NamedTuple):
     space_group: jax.Array
     points: jax.Array
     lines: jax.Array
+    kspace_columns: jax.Array
     scalars: jax.Array
     electrons: jax.Array
     mask: jax.Array

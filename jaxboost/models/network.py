@@ -32,6 +32,7 @@ class NetworkSettings:
     kspace_width: int
     kspace_layers: int
     kspace_heads: int
+    kspace_widths: tuple[int, ...]
     scalar_widths: tuple[int, ...]
     electron_widths: tuple[int, ...]
     frequencies: int
@@ -72,6 +73,8 @@ class Network(nn.Module):
         self.kspace = KSpaceEncoder(s.kspace_width, s.kspace_layers, s.kspace_heads, s.token, dtype)
         vector = partial(VectorEncoder, frequencies=s.frequencies, column_width=s.column_width)
         vector = partial(vector, group_width=s.group_width, groups=231, token=s.token, dtype=dtype)
+        if s.kspace_widths:
+            self.kspace_columns = vector(s.kspace_widths)
         self.scalar = vector(s.scalar_widths)
         self.electron = vector(s.electron_widths)
         self.fusion = Fusion(s.fusion_heads, s.fusion_width, s.fusion == "attention", dtype)
@@ -91,10 +94,13 @@ class Network(nn.Module):
         """Fused features [b, width] and `out` with `tokens` [b, 4, token], the attention weights and, with recall,
         `embedding` [b, d].
         """
+        kspace = self.kspace(batch, tables, rate)
+        if self.settings.kspace_widths:
+            kspace += self.kspace_columns(batch.kspace_columns, batch.space_group, rate, column_rate)
         tokens = jnp.stack(
             [
                 self.crystal(batch, tables.element, rate),
-                self.kspace(batch, tables, rate),
+                kspace,
                 self.scalar(batch.scalars, batch.space_group, rate, column_rate),
                 self.electron(batch.electrons, batch.space_group, rate, column_rate),
             ],

@@ -27,7 +27,7 @@ HYPER = Hyperparameters(
 )  # fmt: skip
 NETWORK = NetworkSettings(
     classes=3, cutoff=5.0, token=8, crystal_width=8, crystal_layers=1, radial=4, kspace_width=8, kspace_layers=1,
-    kspace_heads=2, scalar_widths=(8, 8), electron_widths=(8,), frequencies=0, column_width=1,
+    kspace_heads=2, kspace_widths=(8,), scalar_widths=(8, 8), electron_widths=(8,), frequencies=0, column_width=1,
     group_width=2, fusion="attention", fusion_heads=2, fusion_width=8, classifier_widths=(8,), recall_width=0,
     dtype="float32",
 )  # fmt: skip

@@ -33,7 +33,7 @@ HYPER = Hyperparameters(
 )  # fmt: skip
 NETWORK = NetworkSettings(
     classes=2, cutoff=5.0, token=8, crystal_width=8, crystal_layers=1, radial=4, kspace_width=8, kspace_layers=1,
-    kspace_heads=2, scalar_widths=(8,), electron_widths=(8,), frequencies=2, column_width=2,
+    kspace_heads=2, kspace_widths=(8,), scalar_widths=(8,), electron_widths=(8,), frequencies=2, column_width=2,
     group_width=2, fusion="attention",
     fusion_heads=2, fusion_width=8, classifier_widths=(8,), recall_width=0, dtype="float32",
 )  # fmt: skip
