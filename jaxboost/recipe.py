@@ -103,7 +103,8 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
         metrics = metrics_of(config, dataset, splits, evaluation, watch)
         if not config.data.path:
             metrics["baselines"] = on_test_rows(dataset, splits, config.seed, config.data.relatives)
-        write_results(workdir, metrics, evaluation, read_log(workdir / "log.jsonl"), notes)
+        log = read_log(workdir / "log.jsonl")
+        write_results(workdir, metrics, evaluation, log, notes, read_json(workdir / "environment.json"))
         _say_scores(metrics)
         say(f"report: {workdir / 'report.html'}")
         return 0
