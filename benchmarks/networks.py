@@ -81,4 +81,4 @@ def score(
 ) -> list[np.ndarray]:
     """For each member the logits [n, class] of its own `rows` [n], averaged over `config.views.count` views."""
     scorer = scorer_of(config, dataset, dataset.classes, len(members), reference)
-    return [logits for logits, _ in scorer(members, rows)]
+    return [scored.logits for scored in scorer(members, rows)]

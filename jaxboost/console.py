@@ -7,9 +7,20 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 COLUMNS = 80
 
@@ -42,16 +53,50 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86400:.1f} days"
 
 
+class Bar(Protocol):
+    """What moves a bar: `done` of `total`, and a title, where they are another than before."""
+
+    def __call__(self, done: int, *, total: int | None = None, title: str | None = None) -> None: ...
+
+
 @contextmanager
-def bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on a terminal, silence elsewhere; yields a function of the number done."""
+def bar(title: str, total: int | None) -> Iterator[Bar]:
+    """A progress bar with the time left on a terminal, silence elsewhere; yields what moves it.
+
+    Without a total, until one is told, it only shows that something happens and since when.
+    """
     if not sys.stderr.isatty():
-        yield lambda done: None
+        yield _still
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    columns = (TextColumn("{task.description}"), BarColumn(12), _CountColumn(), _TimeColumn())
+    # What is printed meanwhile goes where it always goes: not onto the bar's terminal if that is a file.
+    piped = not sys.stdout.isatty()
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=not piped) as progress:
         task = progress.add_task(title, total=total)
-        yield lambda done: progress.update(task, completed=done)
+
+        def move(done: int, *, total: int | None = None, title: str | None = None) -> None:
+            progress.update(task, completed=done, total=total, description=title)
+
+        yield move
+
+
+class _CountColumn(ProgressColumn):
+    """How much of how much is done, where somebody knows."""
+
+    def render(self, task: Task) -> Text:
+        return Text() if task.total is None else MofNCompleteColumn().render(task)
+
+
+class _TimeColumn(ProgressColumn):
+    """The time left, or where nobody knows how much there is to do, the time since the start."""
+
+    def render(self, task: Task) -> Text:
+        column = TimeElapsedColumn() if task.total is None else TimeRemainingColumn()
+        return column.render(task)
+
+
+def _still(done: int, *, total: int | None = None, title: str | None = None) -> None:
+    pass
 
 
 class Stopwatch:

@@ -9,17 +9,16 @@ from typing import Any
 import numpy as np
 from scipy.special import log_softmax
 
+from jaxboost.crystal.elements import SYMBOLS
 from jaxboost.data.dataset import Dataset
 from jaxboost.data.splits import Splits
 from jaxboost.errors import InputError
-from jaxboost.inference import Scorer, TrainedMember, electorates, fit_temperature, uncertainty, vote
+from jaxboost.inference import Scored, Scorer, TrainedMember, electorates, fit_temperature, uncertainty, vote
 from jaxboost.modalities.features import Features
 from jaxboost.physics.filling import verdict
 from jaxboost.physics.space_groups import space_group
+from jaxboost.reporting.cases import Cases
 from jaxboost.reporting.metrics import score
-
-Scored = tuple[np.ndarray, np.ndarray]
-"""Of one member: logits [n, class] and modality attention [n, 4]."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,8 @@ class Ballot:
 @dataclass(frozen=True)
 class Forecast:
     """Predictions for n materials: probabilities [n, class], total and epistemic uncertainty [n] in nats,
-    agreement [n] (share of the members that name the vote's class) and modality attention [n, 4].
+    agreement [n] (share of the members that name the vote's class), modality attention [n, 4] and cross-attention
+    [n, 4, 4] (`Scored`).
     """
 
     probabilities: np.ndarray
@@ -52,32 +52,33 @@ class Forecast:
     epistemic: np.ndarray
     agreement: np.ndarray
     attention: np.ndarray
+    cross_attention: np.ndarray
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics as in `metrics.json` (without data and timing), the columns of `predictions.csv`, the ballot, and what
-    the report draws of the test rows: forecast of the best candidate and labels.
+    """Metrics as in `metrics.json` (without data and timing), the columns of `predictions.csv`, the ballot, and the
+    scored rows as the report looks at them, in the same order.
     """
 
     metrics: dict[str, Any]
     predictions: dict[str, Any]
     ballot: Ballot
-    forecast: Forecast
-    labels: np.ndarray
+    cases: Cases
 
 
 def cast_votes(scored: Mapping[str, Scored], ballot: Ballot, candidate: str) -> Forecast:
-    """The forecast of one candidate from {member: (logits [n, class], attention [n, 4])}."""
+    """The forecast of one candidate from what each member says."""
     names = ballot.voters[candidate]
-    logits = np.stack([scored[name][0] for name in names])
-    attention = np.mean([scored[name][1] for name in names], axis=0)
+    logits = np.stack([scored[name].logits for name in names])
+    attention = np.mean([scored[name].attention for name in names], axis=0)
+    cross_attention = np.mean([scored[name].cross_attention for name in names], axis=0)
     temperature = ballot.temperatures[candidate]
     probabilities = np.exp(log_softmax(vote(logits, average=ballot.average) / temperature, axis=-1))
     _, epistemic = uncertainty(logits, temperature)
     entropy = -(probabilities * np.log(np.maximum(probabilities, 1e-12))).sum(-1)
     agreement = (logits.argmax(-1) == probabilities.argmax(-1)).mean(0)
-    return Forecast(probabilities, entropy, epistemic, agreement, attention)
+    return Forecast(probabilities, entropy, epistemic, agreement, attention, cross_attention)
 
 
 def hold_ballot(
@@ -92,7 +93,7 @@ def hold_ballot(
     voters = electorates(list(scored), best_fold, members=members)
     temperatures, losses = {}, {}
     for candidate, names in voters.items():
-        voted = vote(np.stack([scored[name][0] for name in names]), average=average)
+        voted = vote(np.stack([scored[name].logits for name in names]), average=average)
         temperatures[candidate] = fit_temperature(voted, labels)
         calibrated = log_softmax(voted / temperatures[candidate], axis=-1)
         losses[candidate] = -calibrated[np.arange(len(labels)), labels].mean()
@@ -165,7 +166,7 @@ def evaluate(
     metrics["best"] = ballot.best
     forecasts.insert(0, ("test", test_rows, on_test_rows[ballot.best]))
     predictions = _predictions(forecasts, dataset, with_bands)
-    return Evaluation(metrics, predictions, ballot, on_test_rows[ballot.best], labels[test_rows])
+    return Evaluation(metrics, predictions, ballot, _cases(forecasts, dataset))
 
 
 def fold_of(name: str) -> int:
@@ -174,7 +175,7 @@ def fold_of(name: str) -> int:
 
 
 def _part(results: Mapping[str, Scored], start: int, end: int | None) -> dict[str, Scored]:
-    return {name: (logits[start:end], attention[start:end]) for name, (logits, attention) in results.items()}
+    return {name: Scored(*(values[start:end] for values in scored)) for name, scored in results.items()}
 
 
 def _cross_validation(by_fold: Mapping[str, dict[str, Any]], found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -191,21 +192,48 @@ def _cross_validation(by_fold: Mapping[str, dict[str, Any]], found: Mapping[str,
     }
 
 
-def _predictions(
-    forecasts: list[tuple[str, np.ndarray, Forecast]], dataset: Dataset, with_bands: bool
-) -> dict[str, Any]:
-    """The columns of `predictions.csv` from (split, rows, their forecast)."""
+_Forecasts = list[tuple[str, np.ndarray, Forecast]]
+"""Of each split: its name, its rows, and what is said of them."""
+
+
+def _in_one(forecasts: _Forecasts) -> tuple[np.ndarray, np.ndarray, Forecast]:
+    """Splits [n], rows [n] and their forecast."""
+    sizes = [len(rows) for _, rows, _ in forecasts]
     where = np.concatenate([rows for _, rows, _ in forecasts])
-    forecast = _joined([one for _, _, one in forecasts])
+    return np.repeat([split for split, _, _ in forecasts], sizes), where, _joined([one for _, _, one in forecasts])
+
+
+def _predictions(forecasts: _Forecasts, dataset: Dataset, with_bands: bool) -> dict[str, Any]:
+    """The columns of `predictions.csv`."""
+    split, where, forecast = _in_one(forecasts)
     return {
         "material_id": dataset.ids[where],
-        "split": np.repeat([split for split, _, _ in forecasts], [len(rows) for _, rows, _ in forecasts]),
+        "split": split,
         "label": [dataset.classes[label] for label in dataset.labels[where]],
         **{f"p_{name}": forecast.probabilities[:, i] for i, name in enumerate(dataset.classes)},
         "uncertainty": forecast.uncertainty,
         "rule": rules_of(dataset.features, where),
         **({"without_bands": dataset.features.band_reason[where]} if with_bands else {}),
     }
+
+
+def _cases(forecasts: _Forecasts, dataset: Dataset) -> Cases:
+    split, where, forecast = _in_one(forecasts)
+    features = dataset.features
+    orbits = [slice(features.offset[row], features.offset[row + 1]) for row in where]
+    return Cases(
+        ids=dataset.ids[where],
+        split=split,
+        formulas=dataset.formulas[where],
+        space_group=features.space_group[where].astype(int),
+        atoms=np.array([features.multiplicity[own].sum() for own in orbits], int),
+        elements=tuple(frozenset(SYMBOLS[element] for element in features.element[own]) for own in orbits),
+        labels=dataset.labels[where],
+        probabilities=forecast.probabilities,
+        uncertainty=forecast.uncertainty,
+        attention=forecast.attention,
+        cross_attention=forecast.cross_attention,
+    )
 
 
 def rules_of(features: Features, rows: np.ndarray) -> list[str]:

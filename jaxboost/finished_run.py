@@ -11,13 +11,14 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxboost import settings as of
-from jaxboost.console import Stopwatch, say
+from jaxboost.console import Stopwatch, bar, say
 from jaxboost.data.batches import Normalizer, symmetry_tables
 from jaxboost.data.dataset import Dataset, resident
 from jaxboost.data.isopointal import Reference, make_reference, read_reference
 from jaxboost.data.splits import Splits
 from jaxboost.errors import InputError
 from jaxboost.evaluation import Ballot, Evaluation, evaluate
+from jaxboost.importance import permutation_importance
 from jaxboost.inference import Scorer, TrainedMember, logits_program
 from jaxboost.limits import check_config
 from jaxboost.models import Memory, Network
@@ -184,19 +185,27 @@ def evaluate_run(
     Also at the end of training: what is reported is what can be restored.
     """
     members, found, notes = restore_members(config, workdir, dataset.classes, allow_partial)
-    evaluation = evaluate(
-        members,
-        found,
-        dataset,
-        splits,
-        scorer_of(config, dataset, dataset.classes, len(members), reference_of(workdir)),
-        groupings=config.data.groupings.to_dict(),
-        average=config.vote.average,
-        super_members=config.vote.members,
-        ballot=None if ballot is None else present(ballot, {member.name for member in members}),
-        with_bands=config.tight_binding.enabled,
-    )
-    return evaluation, notes
+    scorer = scorer_of(config, dataset, dataset.classes, len(members), reference_of(workdir))
+    with bar("scoring", None) as progress:
+        evaluation = evaluate(
+            members,
+            found,
+            dataset,
+            splits,
+            scorer,
+            groupings=config.data.groupings.to_dict(),
+            average=config.vote.average,
+            super_members=config.vote.members,
+            ballot=None if ballot is None else present(ballot, {member.name for member in members}),
+            with_bands=config.tight_binding.enabled,
+        )
+        vote = np.flatnonzero(splits.vote)
+        if ballot is not None or not len(vote):
+            return evaluation, notes
+        progress(0, title="scoring with parts shuffled")
+        of_rows = vote, dataset.labels[vote], dataset.formulas[vote]
+        importance = permutation_importance(members, evaluation.ballot, scorer, *of_rows)
+    return replace(evaluation, metrics=evaluation.metrics | {"importance": importance}), notes
 
 
 def metrics_of(
@@ -210,7 +219,13 @@ def metrics_of(
             "classes": list(dataset.classes),
             "groupings": config.data.groupings.to_dict(),
         },
-        "data": {"source": dataset.source, "sha256": dataset.sha256, "rows": rows, "grouped_by": "formula"},
+        "data": {
+            "source": dataset.source,
+            "sha256": dataset.sha256,
+            "rows": rows,
+            "rejected": len(dataset.rejected),
+            "grouped_by": "formula",
+        },
         **evaluation.metrics,
         "timing_s": {
             **{name: round(value, 2) for name, value in seconds.items()},
@@ -220,11 +235,18 @@ def metrics_of(
 
 
 def write_results(
-    folder: Path, metrics: dict[str, Any], evaluation: Evaluation, log: list[dict[str, Any]], notes: list[str]
+    folder: Path,
+    metrics: dict[str, Any],
+    evaluation: Evaluation,
+    log: list[dict[str, Any]],
+    notes: list[str],
+    environment: Mapping[str, Any],
 ) -> None:
-    """Predictions, figures, report, and last `metrics.json`: where that stands, all is written."""
+    """Predictions, figures, report, and last `metrics.json`: where that stands, all is written.
+
+    `environment` is what the members were trained in; `log` is empty where the table is another than the run's.
+    """
     write_csv(folder / "predictions.csv", evaluation.predictions)
-    forecast = evaluation.forecast
-    figures_of = (forecast.probabilities, forecast.uncertainty, forecast.attention, evaluation.labels)
-    draw(folder, metrics, *figures_of, log, notes)
+    with bar("drawing", None):
+        draw(folder, metrics, evaluation.cases, log=log, notes=notes, environment=environment)
     write_json(folder / "metrics.json", metrics)

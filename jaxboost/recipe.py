@@ -9,7 +9,6 @@ Started again in the same folder a run goes on where it stopped:
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,6 +45,7 @@ from jaxboost.run_folder import (
 from jaxboost.training.checkpoints import has_checkpoint
 from jaxboost.training.loop import Outcome, Progress, Workshop, train_population
 from jaxboost.training.roster import make_roster
+from jaxboost.training_display import training_display
 
 
 def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
@@ -103,7 +103,8 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
         metrics = metrics_of(config, dataset, splits, evaluation, watch)
         if not config.data.path:
             metrics["baselines"] = on_test_rows(dataset, splits, config.seed, config.data.relatives)
-        write_results(workdir, metrics, evaluation, read_log(workdir / "log.jsonl"), notes)
+        log = read_log(workdir / "log.jsonl")
+        write_results(workdir, metrics, evaluation, log, notes, read_json(workdir / "environment.json"))
         _say_scores(metrics)
         say(f"report: {workdir / 'report.html'}")
         return 0
@@ -154,29 +155,17 @@ def _train_members(
         checkpoint_every=config.population.checkpoint_every,
     )
     say(estimate(members, workshop))
-    began = time.perf_counter()
-    with TensorBoardLog(workdir) as board:
+    epochs = max(int(member.hyperparameters.epochs) for member in members)
+    with TensorBoardLog(workdir) as board, training_display(epochs) as show:
 
         def report(progress: Progress) -> None:
             append_log(workdir / "log.jsonl", progress.rows)
             for row in progress.rows:
                 figures = {k: v for k, v in row.items() if k not in ("member", "epoch") and v is not None}
                 board.add(row["member"], row["epoch"], figures)
-            say(_progress_line(progress, time.perf_counter() - began))
+            show(progress)
 
         return train_population(members, workshop, report=report, should_stop=lambda: stop.is_set)
-
-
-def _progress_line(progress: Progress, elapsed: float) -> str:
-    """At most 80 columns; the time left is if no member stops early, the steps are those of all members."""
-    rate = progress.steps / max(progress.seconds, 1e-9)
-    left = f"{rate:.1f} steps/s, < {duration(max(progress.total - progress.steps, 0) / rate)} left"
-    if not progress.rows:
-        return f"{duration(elapsed):>7}  {left}"
-    epoch = max(row["epoch"] for row in progress.rows)
-    known = [row["validation_accuracy"] for row in progress.rows if row["validation_accuracy"] is not None]
-    accuracy = f", validation {np.mean(known):.4f}" if known else ""
-    return f"{duration(elapsed):>7}  epoch {epoch}, {len(progress.rows)} members{accuracy}; {left}"
 
 
 def _is_same_run(config: ConfigDict, workdir: Path) -> bool:

@@ -23,7 +23,7 @@ from jaxboost.finished_run import (
 )
 from jaxboost.reporting import console_table
 from jaxboost.rows import features_of, split_table, splits_of_rows
-from jaxboost.run_folder import read_log
+from jaxboost.run_folder import read_json, read_log
 
 
 def score_run(workdir: Path, inputs: Sequence[str], *, allow_partial: bool = False) -> int:
@@ -72,7 +72,8 @@ def _score(
     metrics = metrics_of(config, dataset, splits, evaluation, watch)
     folder = workdir / "evaluation" / name
     log = read_log(workdir / "log.jsonl") if vote is None else []
-    write_results(folder, metrics, evaluation, log, notes)
+    of_training = workdir / "environment.json"
+    write_results(folder, metrics, evaluation, log, notes, read_json(of_training) if of_training.exists() else {})
     say(console_table(metrics))
     say(f"written to {folder}")
 

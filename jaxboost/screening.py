@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,7 @@ import pyarrow as pa
 from jaxboost import __version__
 from jaxboost import settings as of
 from jaxboost.chunk_scorer import ChunkScorer, chunk_scorer, rung, voters_digest
-from jaxboost.console import Stopwatch, bar, say
+from jaxboost.console import Bar, Stopwatch, bar, say
 from jaxboost.crystal import Structure
 from jaxboost.errors import InputError
 from jaxboost.finished_run import config_of, present, reference_of, restore_members, vote_of
@@ -120,7 +120,7 @@ def predict(
         for number in range(first, chunks):
             with watch.measure("read"):
                 part = list(islice(rows, chunk))
-            table = _predicted(part, settings, scorer, watch, _after(number * chunk, progress))
+            table = _predicted(part, settings, scorer, watch, number * chunk, progress)
             with watch.measure("write"):
                 parts.add(number, table)
         with watch.measure("write"):
@@ -142,9 +142,10 @@ def _predicted(
     settings: ChunkSettings,
     scorer: ChunkScorer,
     watch: Stopwatch,
-    progress: Callable[[int], None],
+    before: int,
+    progress: Bar,
 ) -> pa.Table:
-    """The rows of one chunk of inputs."""
+    """The rows of one chunk of inputs, after so many `before`."""
     names = [name for name, _ in part]
     reasons = {row: found for row, (_, found) in enumerate(part) if isinstance(found, str)}
     readable = np.array([row for row in range(len(part)) if row not in reasons], int)
@@ -156,17 +157,14 @@ def _predicted(
             cache_dir=settings.cache_dir,
             keep=settings.keep,
             workers=settings.workers,
-            progress=progress,
+            progress=lambda done: progress(before + done, title="featurising"),
         )
     reasons |= {int(readable[row]): reason for row, reason in refused}
     _refuse_if(settings.strict, names, reasons)
+    progress(before + len(part), title="scoring")
     with watch.measure("score"):
         scored = {} if features is None else prediction_columns(features, scorer(features), settings.classes)
     return prediction_table(settings.schema, names, reasons, readable[accepted], scored)
-
-
-def _after(done: int, progress: Callable[[int], None]) -> Callable[[int], None]:
-    return lambda more: progress(done + more)
 
 
 def _refuse_if(strict: bool, names: list[str], reasons: dict[int, str]) -> None:

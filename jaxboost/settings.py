@@ -150,8 +150,9 @@ def start_jax() -> None:
 
     To be called before anything asks for a device.
     """
-    # It would announce each kind of accelerator that is not there.
-    logging.getLogger("jax").setLevel(logging.WARNING)
+    # One would announce each kind of accelerator that is not there, the other that it has looked for fonts.
+    for name in ("jax", "matplotlib"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     jax.config.update("jax_num_cpu_devices", cores())
 
 

@@ -10,6 +10,7 @@ from jaxboost import chunk_scorer as module
 from jaxboost.chunk_scorer import chunk_scorer, rung, voters_digest
 from jaxboost.evaluation import cast_votes
 from jaxboost.finished_run import config_of, reference_of, restore_members, scorer_of, vote_of
+from jaxboost.inference import PARTS, Shuffle
 from jaxboost.rows import features_of, split_table
 
 
@@ -27,7 +28,13 @@ def run(tiny):
     )
 
 
-def test_chunks_are_scored_as_the_table_by_one_program(run, monkeypatch):
+@pytest.fixture(scope="module")
+def scorer(run):
+    """Of the rows of the table; it is compiled once."""
+    return scorer_of(run.config, run.dataset, run.classes, len(run.members), run.reference)
+
+
+def test_chunks_are_scored_as_the_table_by_one_program(run, scorer, monkeypatch):
     programs = []
 
     def counted(*arguments):
@@ -37,7 +44,6 @@ def test_chunks_are_scored_as_the_table_by_one_program(run, monkeypatch):
     module_program = module.logits_program
     monkeypatch.setattr(module, "logits_program", counted)
     n = len(run.members)
-    scorer = scorer_of(run.config, run.dataset, run.classes, n, run.reference)
     everything = np.arange(len(run.dataset))
     results = scorer(run.members, [everything] * n)
     scored = {m.name: r for m, r in zip(run.members, results, strict=True)}
@@ -50,6 +56,28 @@ def test_chunks_are_scored_as_the_table_by_one_program(run, monkeypatch):
         for name in ("probabilities", "uncertainty", "epistemic", "attention"):
             np.testing.assert_allclose(getattr(found, name), getattr(whole, name)[rows], rtol=1e-4, atol=1e-6)
     assert [program._cache_size() for program in programs] == [1]
+
+
+def test_a_shuffled_part_is_that_of_the_other_crystal(run, scorer):
+    """Of two crystals, one of which has no count of electrons."""
+    known = run.dataset.features.mask[:, 3]
+    unknown, other = np.flatnonzero(~known)[0], np.flatnonzero(known)[0]
+    member = run.members[:1]
+
+    def said(rows, part=None):
+        return scorer(member, [np.array(rows)], part and Shuffle(part, 0))[0]
+
+    pair = said([unknown, other])
+    assert (pair.attention[:, 3] > 0).tolist() == [False, True]
+    assert (said([unknown, other], "electrons").attention[:, 3] > 0).tolist() == [True, False]
+    for part in ("crystal", "kspace", "scalars"):
+        shuffled = said([unknown, other], part)
+        assert np.abs(shuffled.logits - pair.logits).min() > 1e-6
+        assert (shuffled.attention[:, 3] > 0).tolist() == [False, True]
+    for part in PARTS:
+        # A crystal alone, or among its like, is given what it has.
+        np.testing.assert_allclose(said([other], part).logits, pair.logits[1:], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(pair.cross_attention.sum(2), [[1, 1, 1, 1]] * 2, atol=1e-5)
 
 
 def test_sizes_are_few_and_hold_what_they_must():

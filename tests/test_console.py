@@ -1,5 +1,10 @@
 """What is printed: short lines, and durations that a person reads."""
 
+import os
+import pty
+import re
+import subprocess
+import sys
 import time
 
 import pytest
@@ -49,3 +54,41 @@ def test_the_stopwatch_adds_up_by_name():
         raise KeyError
     assert watch.seconds["train"] >= 0.02 and set(watch.seconds) == {"train", "evaluate"}
     assert watch.total() >= sum(watch.seconds.values())
+
+
+def on_a_terminal(code: str) -> str:
+    """What a terminal of 80 columns shows of standard error while `code` runs, standard output being a file."""
+    controller, terminal = pty.openpty()
+    size = {"COLUMNS": "80", "LINES": "24", "TERM": "xterm"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stderr=terminal, stdout=subprocess.PIPE, text=True, env=os.environ | size
+    )
+    os.close(terminal)
+    shown = b""
+    while True:
+        try:
+            part = os.read(controller, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not part:
+            break
+        shown += part
+    os.close(controller)
+    printed = process.communicate()[0]
+    assert process.returncode == 0 and printed == "a line\n"
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+
+
+def test_on_a_terminal_the_bar_says_what_is_done_and_left_and_files_get_their_lines():
+    shown = on_a_terminal(
+        "import time\n"
+        "from jaxboost.console import bar, say\n"
+        "with bar('compiling', None) as move:\n"
+        "    time.sleep(0.2)\n"
+        "    move(250, total=1000, title='epoch 1/24, 9 members, best 0.5000')\n"
+        "    say('a line')\n"
+        "    time.sleep(0.2)\n"
+    )
+    assert "compiling" in shown and "?" not in shown
+    assert "epoch 1/24, 9 members, best 0.5000" in shown and "250/1000" in shown and "a line" not in shown
+    assert all(len(line) <= 80 for line in re.split(r"[\r\n]+", shown))

@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from jaxboost.crystal.elements import SYMBOLS
 from jaxboost.data.dataset import Dataset
 from jaxboost.data.splits import Splits
 from jaxboost.errors import InputError
 from jaxboost.evaluation import Ballot, cast_votes, evaluate, rules_of
-from jaxboost.inference import TrainedMember
+from jaxboost.inference import Scored, TrainedMember
 
 ROWS = np.arange(12)
 SPLITS = Splits(
@@ -53,7 +54,8 @@ class KnownLogits:
     def __call__(self, members, rows):
         self.asked = {member.name: where for member, where in zip(members, rows, strict=True)}
         return [
-            (self.logits[m.name][where], np.full((len(where), 4), 0.25)) for m, where in zip(members, rows, strict=True)
+            Scored(self.logits[m.name][where], np.full((len(where), 4), 0.25), np.full((len(where), 4, 4), 0.25))
+            for m, where in zip(members, rows, strict=True)
         ]
 
 
@@ -67,6 +69,10 @@ def dataset(labels=LABELS) -> Dataset:
         features=SimpleNamespace(
             valence_electrons=np.full(n, 8),
             space_group=np.full(n, 225),
+            # One orbit a crystal: of element i + 1, with 2 i atoms.
+            offset=np.arange(n + 1),
+            element=np.arange(1, n + 1),
+            multiplicity=2 * np.arange(n),
             band_reason=np.array([f"reason {i}" if i % 2 else "" for i in range(n)]),
         ),
         kept=np.arange(n),
@@ -154,8 +160,23 @@ def test_a_row_of_predictions_belongs_to_its_material(result):
         assert (predicted == LABELS[i]) == (right[i] == "1")
         p = np.array([columns["p_a"][at], columns["p_b"][at]])
         assert columns["uncertainty"][at] == pytest.approx(-(p * np.log(p)).sum())
-    assert (result.labels == LABELS[9:]).all()
-    assert (result.forecast.probabilities.argmax(1) != result.labels).all()
+    assert not result.cases.of("test").correct.any()
+
+
+def test_what_the_report_reads_of_a_row_belongs_to_its_material(result):
+    cases = result.cases
+    assert cases.ids.tolist() == columns_of(result, "material_id") and cases.split.tolist() == columns_of(
+        result, "split"
+    )
+    for at, name in enumerate(cases.ids):
+        i = int(name.removeprefix("id"))
+        assert (cases.labels[at], cases.atoms[at], cases.space_group[at]) == (LABELS[i], 2 * i, 225)
+        assert cases.elements[at] == {SYMBOLS[i + 1]} and cases.formulas[at] == f"F{i}"
+    assert cases.probabilities[:, 1].tolist() == columns_of(result, "p_b")
+
+
+def columns_of(result, name):
+    return np.asarray(result.predictions[name]).tolist()
 
 
 def test_with_bands_each_row_says_why_its_crystal_has_none():
@@ -202,8 +223,8 @@ def test_another_table_is_scored_by_the_ballot_of_the_run(result):
 @pytest.mark.parametrize("average", ["logits", "probabilities"])
 def test_a_forecast_against_numbers(average):
     scored = {
-        "x": (np.array([[2.0, 0.0]]), np.array([[1.0, 0, 0, 0]])),
-        "y": (np.array([[0.0, 4.0]]), np.array([[0, 1.0, 0, 0]])),
+        "x": Scored(np.array([[2.0, 0.0]]), np.array([[1.0, 0, 0, 0]]), np.full((1, 4, 4), 0.5)),
+        "y": Scored(np.array([[0.0, 4.0]]), np.array([[0, 1.0, 0, 0]]), np.full((1, 4, 4), 0.1)),
     }
     ballot = Ballot(average, "", {"both": ["x", "y"]}, {"both": 2.0}, "both")
     forecast = cast_votes(scored, ballot, "both")
@@ -216,6 +237,7 @@ def test_a_forecast_against_numbers(average):
     assert forecast.probabilities[0] == pytest.approx([expected, 1 - expected])
     assert forecast.agreement[0] == 0.5
     assert forecast.attention[0] == pytest.approx([0.5, 0.5, 0, 0])
+    assert forecast.cross_attention == pytest.approx(np.full((1, 4, 4), 0.3))
     assert 0 < forecast.epistemic[0] <= np.log(2)
 
 

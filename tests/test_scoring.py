@@ -9,7 +9,7 @@ from configs import quick
 from jaxboost import finished_run, scoring
 from jaxboost.evaluation import Ballot
 from jaxboost.finished_run import Restored, RunVote
-from jaxboost.inference import TrainedMember
+from jaxboost.inference import Scored, TrainedMember
 from tests.crystals import prototype, write_parquet
 
 CLASSES = ("a", "b")
@@ -47,7 +47,8 @@ def _one_member(*_):
 
 
 def _no_idea(members, rows):
-    return [(np.zeros((len(where), len(CLASSES))), np.full((len(where), 4), 0.25)) for where in rows]
+    said = lambda n: Scored(np.zeros((n, len(CLASSES))), np.full((n, 4), 0.25), np.full((n, 4, 4), 0.25))  # noqa: E731
+    return [said(len(where)) for where in rows]
 
 
 @pytest.mark.parametrize("enabled", [True, False])

@@ -49,7 +49,8 @@ def run(tmp_path, monkeypatch):
         def score(features):
             found.scored.append(features.formula.tolist())
             half, n = np.full((len(features), 2), 0.5, np.float32), len(features)
-            return Forecast(half, half[:, 0], half[:, 0], np.ones(n), np.full((n, 4), 0.25, np.float32))
+            attention, between = np.full((n, 4), 0.25, np.float32), np.full((n, 4, 4), 0.25, np.float32)
+            return Forecast(half, half[:, 0], half[:, 0], np.ones(n), attention, between)
 
         return score
 

@@ -126,12 +126,16 @@ def test_the_folder_holds_what_the_contract_says(run):
 
 def test_metrics_follow_the_schema(metrics):
     assert list(metrics) == [
-        "task", "data", "cross_validation", "out_of_fold", "vote", "test", "best", "timing_s",
+        "task", "data", "cross_validation", "out_of_fold", "vote", "test", "best", "importance", "timing_s",
     ]  # fmt: skip
     assert metrics["task"]["label"] == "kind" and tuple(metrics["task"]["classes"]) == LABELS
     assert set(metrics["task"]["groupings"]) == {"binary", "3-class"}
     assert metrics["data"]["grouped_by"] == "formula" and len(metrics["data"]["sha256"]) == 64
-    assert sum(metrics["data"]["rows"].values()) == 78
+    assert sum(metrics["data"]["rows"].values()) == 78 and metrics["data"]["rejected"] == 1
+    parts = metrics["importance"]["parts"]
+    assert set(parts) == {"crystal", "kspace", "scalars", "electrons", "rules", "relatives"}
+    assert metrics["importance"]["rows"] == metrics["vote"]["full"]["n"]
+    assert any(part["log_loss"] != 0 for part in parts.values())
     assert list(metrics["test"]) == list(metrics["vote"]) == CANDIDATES and metrics["best"] in CANDIDATES
     assert len(metrics["cross_validation"]["folds"]) == 2
     scores = [metrics["out_of_fold"], *metrics["test"].values(), *metrics["vote"].values()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +13,14 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from jaxboost.data.batches import Materials, deal, gather, scoring_batches
+from jaxboost.data.isopointal import column_count
 from jaxboost.data.views import View
 from jaxboost.errors import InputError
+from jaxboost.inference.shuffling import RELATIVES, RULES, Shuffle, donors
 from jaxboost.inference.trained import TrainedMember
-from jaxboost.models import Memory, Network, SymmetryTables
+from jaxboost.modalities.features import MODALITIES
+from jaxboost.models import Batch, Memory, Network, SymmetryTables
+from jaxboost.models.batch import Array
 
 STEPS_PER_CALL = 4  # batches a call scores: few shapes, little padding
 
@@ -40,44 +44,59 @@ class ScoringSettings:
     seed: int
 
 
+class Scored(NamedTuple):
+    """What one member says of n crystals, means over the views.
+
+    Attributes:
+      logits: [n, class].
+      attention: [n, 4] how much each modality was listened to.
+      cross_attention: [n, 4, 4] by which modality (first axis) each other one.
+    """
+
+    logits: Array
+    attention: Array
+    cross_attention: Array
+
+
 def logits_program(network: Network, settings: ScoringSettings, mesh: Mesh) -> Callable[..., tuple]:
     """The compiled scorer.
 
-    Call it with (params, normalizers, modalities, memories, rows [member, step, b], views, materials, tables); it
-    returns logits [member, step, b, class] and modality attention [member, step, b, 4], means over the views.
+    Call it with (params, normalizers, modalities, memories, rows [member, step, b], donors [member, step, b, part] as
+    `shuffling.donors` gives them, views, materials, tables); it returns `Scored`, each part [member, step, b, ...].
     """
 
-    def one_batch(member: Any, rows: Any, views: Any, materials: Any, tables: Any) -> Any:
+    def one_batch(member: Any, rows: Any, donors: Any, views: Any, materials: Any, tables: Any) -> Any:
         params, normalizer, modalities, memory = member
 
-        def one_view(indexed: tuple[jax.Array, View]) -> tuple[jax.Array, jax.Array]:
+        def one_view(indexed: tuple[jax.Array, View]) -> Any:
             number, view = indexed
             key = jax.random.fold_in(jax.random.key(settings.seed), number)
             batch = gather(
                 materials, rows, nodes=settings.nodes, normalizer=normalizer, modalities=modalities,
                 view=view, key=key, cutoff=settings.cutoff,
             )  # fmt: skip
-            logits, out = network.apply({"params": params}, batch, tables, memory=memory)
-            return logits, out["modality_attention"]
+            return network.apply({"params": params}, batch, tables, memory, donors, method=_decide)
 
         count = views.jitter.shape[0]
         scored = jax.lax.map(one_view, (jnp.arange(count), views))
         return jax.tree.map(lambda x: x.mean(0), scored)
 
-    def local(params: Any, normalizers: Any, modalities: Any, memories: Any, rows: Any, *shared: Any) -> Any:
+    def local(
+        params: Any, normalizers: Any, modalities: Any, memories: Any, rows: Any, donors: Any, *shared: Any
+    ) -> Any:
         def one_member(args: Any) -> Any:
             *own, batches = args
 
-            def score(rows: jax.Array) -> Any:
-                return one_batch(own, rows, *shared)
+            def score(batch: Any) -> Any:
+                return one_batch(own, *batch, *shared)
 
-            def nothing(rows: jax.Array) -> Any:
-                return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(score, rows))
+            def nothing(batch: Any) -> Any:
+                return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(score, batch))
 
             # Members with fewer rows than the others end on empty batches.
-            return jax.lax.map(lambda rows: jax.lax.cond((rows >= 0).any(), score, nothing, rows), batches)
+            return jax.lax.map(lambda batch: jax.lax.cond((batch[0] >= 0).any(), score, nothing, batch), batches)
 
-        stacked = (params, normalizers, modalities, memories, rows)
+        stacked = (params, normalizers, modalities, memories, (rows, donors))
         return jax.lax.map(one_member, stacked) if settings.axis == "map" else jax.vmap(
             lambda *args: one_member(args)
         )(*stacked)  # fmt: skip
@@ -86,11 +105,23 @@ def logits_program(network: Network, settings: ScoringSettings, mesh: Mesh) -> C
     sharded = jax.shard_map(
         local,
         mesh=mesh,
-        in_specs=(member, member, member, member, batched, P(), P(), P()),
-        out_specs=(batched, batched),
+        in_specs=(member, member, member, member, batched, batched, P(), P(), P()),
+        out_specs=batched,
         check_vma=False,
     )
     return jax.jit(sharded)
+
+
+def _decide(network: Network, batch: Batch, tables: SymmetryTables, memory: Memory, donors: jax.Array) -> Scored:
+    """Of crystals whose parts come from their `donors` [b, part], rows of the batch."""
+    relatives = column_count(batch.possible.shape[1])
+    theirs = batch.scalars[donors[:, RELATIVES], -relatives:]
+    batch = batch._replace(scalars=jnp.concatenate([batch.scalars[:, :-relatives], theirs], axis=1))
+    modality = jnp.arange(len(MODALITIES))
+    of_modalities = donors[:, modality]
+    tokens, mask = network.encode(batch, tables)[of_modalities, modality], batch.mask[of_modalities, modality]
+    logits, out = network.decide(tokens, mask, batch.possible[donors[:, RULES]], memory)
+    return Scored(logits, out["modality_attention"], out["cross_attention"])
 
 
 @dataclass(frozen=True)
@@ -114,8 +145,10 @@ class Scorer:
     tables: SymmetryTables
     sizes: np.ndarray
 
-    def __call__(self, members: list[TrainedMember], rows: list[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """For each member the logits [n, class] and modality attention [n, 4] of its own `rows` [n].
+    def __call__(
+        self, members: list[TrainedMember], rows: list[np.ndarray], shuffle: Shuffle | None = None
+    ) -> list[Scored]:
+        """What each member says of its own `rows` [n]; with `shuffle`, of crystals with a part of another one.
 
         Raises:
           InputError: a member was trained with another reference of relatives than the resident one. An index beyond
@@ -144,22 +177,21 @@ class Scorer:
         normalizers = jax.tree.map(lambda *leaves: np.stack(leaves), *[m.normalizer for m in padded])
         modalities = np.stack([m.modalities for m in padded])
         memories = _stacked([m.memory for m in padded])
-        logits, attention = [], []
+        given = donors(dealt, self.mesh.shape["data"], shuffle)
+        scored = []
         for first in range(0, steps, STEPS_PER_CALL):
-            chunk = dealt[:, first : first + STEPS_PER_CALL]
-            scored = self.program(
-                params, normalizers, modalities, memories, chunk, self.views, self.materials, self.tables
-            )
-            logits.append(np.asarray(scored[0]))
-            attention.append(np.asarray(scored[1]))
-        values = [np.concatenate(parts, 1) for parts in (logits, attention)]
+            now = slice(first, first + STEPS_PER_CALL)
+            fitted = (params, normalizers, modalities, memories)
+            shared = (self.views, self.materials, self.tables)
+            scored.append(jax.tree.map(np.asarray, self.program(*fitted, dealt[:, now], given[:, now], *shared)))
+        values = jax.tree.map(lambda *parts: np.concatenate(parts, 1), *scored)
         results = []
         for i, own in enumerate(rows):
             there = dealt[i] >= 0
             order = np.argsort(dealt[i][there])
             rank = np.empty(len(own), int)
             rank[np.argsort(own)] = order
-            results.append((values[0][i][there][rank], values[1][i][there][rank]))
+            results.append(Scored(*(value[i][there][rank] for value in values)))
         return results
 
 

@@ -61,7 +61,8 @@ class Classifier(nn.Module):
 class Network(nn.Module):
     """A batch of crystals to class logits.
 
-    `fuse` comes first, then `classify` and `recall_classes`, so that training can mix fused features between them.
+    `encode` and `fuse` come first, then `classify` and `recall_classes`, so that training can mix fused features
+    between them; `decide` is all that follows the tokens.
     """
 
     settings: NetworkSettings
@@ -84,20 +85,18 @@ class Network(nn.Module):
         # softplus(2) = 2.1: an excluded class starts eight times less likely, and training decides from there.
         self.penalty = self.param("penalty", nn.initializers.constant(2.0), (s.classes,))
 
-    def fuse(
+    def encode(
         self,
         batch: Batch,
         tables: SymmetryTables,
         rate: jax.Array | None = None,
         column_rate: jax.Array | None = None,
-    ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """Fused features [b, width] and `out` with `tokens` [b, 4, token], the attention weights and, with recall,
-        `embedding` [b, d].
-        """
+    ) -> jax.Array:
+        """The token of every modality, [b, 4, token]."""
         kspace = self.kspace(batch, tables, rate)
         if self.settings.kspace_widths:
             kspace += self.kspace_columns(batch.kspace_columns, batch.space_group, rate, column_rate)
-        tokens = jnp.stack(
+        return jnp.stack(
             [
                 self.crystal(batch, tables.element, rate),
                 kspace,
@@ -106,11 +105,28 @@ class Network(nn.Module):
             ],
             axis=1,
         )
-        fused, weights = self.fusion(tokens, batch.mask, rate)
+
+    def join(
+        self, tokens: jax.Array, mask: jax.Array, rate: jax.Array | None = None
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Fused features [b, width] of tokens [b, 4, token], of which `mask` [b, 4] says what is there, and `out` with
+        the tokens, the attention weights and, with recall, `embedding` [b, d].
+        """
+        fused, weights = self.fusion(tokens, mask, rate)
         out = {"tokens": tokens, "fused": fused, **weights}
         if self.settings.recall_width:
             out["embedding"] = self.recall.embed(fused)
         return fused, out
+
+    def fuse(
+        self,
+        batch: Batch,
+        tables: SymmetryTables,
+        rate: jax.Array | None = None,
+        column_rate: jax.Array | None = None,
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """`join` of what the batch is encoded to."""
+        return self.join(self.encode(batch, tables, rate, column_rate), batch.mask, rate)
 
     def classify(self, fused: jax.Array, possible: jax.Array, rate: jax.Array | None = None) -> jax.Array:
         """Logits [b, class]; a class that is not `possible` [b, class] pays a finite, learned penalty."""
@@ -125,6 +141,16 @@ class Network(nn.Module):
     def _penalised(self, logits: jax.Array, possible: jax.Array) -> jax.Array:
         return logits - jnp.where(possible, 0.0, nn.softplus(self.penalty))
 
+    def decide(
+        self, tokens: jax.Array, mask: jax.Array, possible: jax.Array, memory: Memory | None = None
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """`(logits [b, class], out)` of tokens, without dropout; arguments as of `join`, `classify` and `__call__`."""
+        fused, out = self.join(tokens, mask)
+        logits = self.classify(fused, possible)
+        if self.settings.recall_width and memory is not None:
+            logits = joined(logits, self.recall_classes(fused, possible, memory))
+        return logits, out
+
     def __call__(
         self, batch: Batch, tables: SymmetryTables, memory: Memory | None = None
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
@@ -132,8 +158,4 @@ class Network(nn.Module):
 
         With a memory, the logits are of the mean of both opinions, the classifier's and that of what is recalled.
         """
-        fused, out = self.fuse(batch, tables)
-        logits = self.classify(fused, batch.possible)
-        if self.settings.recall_width and memory is not None:
-            logits = joined(logits, self.recall_classes(fused, batch.possible, memory))
-        return logits, out
+        return self.decide(self.encode(batch, tables), batch.mask, batch.possible, memory)

@@ -1,6 +1,6 @@
-"""Figures of a run: arrays in, one PNG out, no global state (the object API of matplotlib, drawn by Agg).
+"""Figures of predictions: arrays in, a PNG and an SVG out, no global state (the object API of matplotlib).
 
-Axes: n rows, c classes. Every function writes `path` (making its folder) and returns it.
+Axes: n rows, c classes. Every function writes `path`, a PNG, and an SVG beside it, making their folder; it returns it.
 """
 
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from sklearn.metrics import auc, roc_curve
 from jaxboost.errors import InputError
 from jaxboost.reporting.canvas import (
     COLOURS,
-    DARK_COLOURS,
     DASHES,
     GREY,
+    GRID,
+    ON_DARK,
+    ON_LIGHT,
     as_it_stands,
     empty_figure,
-    write_png,
+    write_figure,
 )
 from jaxboost.reporting.reliability import accuracy_interval, calibration_bins, calibration_error
-
-MODALITIES = ("crystal graph", "k-space graph", "scalars", "electrons")
 
 
 def confusion_matrix(confusion: ArrayLike, classes: Sequence[str], path: Path) -> Path:
@@ -41,15 +41,18 @@ def confusion_matrix(confusion: ArrayLike, classes: Sequence[str], path: Path) -
     if counts.shape != (size, size):
         raise InputError(f"confusion_matrix: shape {counts.shape} for {size} classes; give [{size}, {size}]")
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = max(3.6, 0.95 * size)
-    figure, (axes,) = empty_figure(side + 2.2, side + 0.6)
-    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    side = max(2.2, 0.8 * size)
+    figure, (axes,) = empty_figure(side + 1.4, side + 0.7)
+    axes.pcolormesh(share, cmap="Blues", vmin=0, vmax=1, edgecolor=GRID, linewidth=0.7)
+    axes.set_aspect("equal")
+    axes.invert_yaxis()
+    middle = np.arange(size) + 0.5
     names = [as_it_stands(name) for name in classes]
     if max(len(name) for name in names) > 8:
-        axes.set_xticks(range(size), names, rotation=35, ha="right", rotation_mode="anchor")
+        axes.set_xticks(middle, names, rotation=35, ha="right", rotation_mode="anchor")
     else:
-        axes.set_xticks(range(size), names)
-    axes.set_yticks(range(size), names)
+        axes.set_xticks(middle, names)
+    axes.set_yticks(middle, names)
     axes.set(xlabel="predicted class", ylabel="true class")
     axes.grid(False)
     axes.tick_params(length=0)
@@ -57,12 +60,9 @@ def confusion_matrix(confusion: ArrayLike, classes: Sequence[str], path: Path) -
     for row in range(size):
         for column in range(size):
             text = f"{share[row, column]:.1%}\n{counts[row, column]:,}"
-            colour = "white" if share[row, column] > 0.55 else "black"
-            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
-    bar = figure.colorbar(image, ax=axes, shrink=0.8, format=PercentFormatter(1.0, decimals=0))
-    bar.set_label("share of the true class")
-    bar.outline.set_visible(False)
-    return write_png(figure, path)
+            colour = ON_DARK if share[row, column] > 0.55 else ON_LIGHT
+            axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=colour, fontsize=9)
+    return write_figure(figure, path)
 
 
 def roc_curves(probabilities: ArrayLike, labels: ArrayLike, classes: Sequence[str], path: Path) -> Path:
@@ -76,10 +76,10 @@ def roc_curves(probabilities: ArrayLike, labels: ArrayLike, classes: Sequence[st
     Raises:
         InputError: shapes that disagree.
     """
-    p, y = _predictions(probabilities, labels)
+    p, y = checked_rows(probabilities, labels)
     if p.shape[1] != len(classes):
         raise InputError(f"roc_curves: {p.shape[1]} columns for {len(classes)} classes; give one name a column")
-    figure, (axes,) = empty_figure(6.6, 4.2)
+    figure, (axes,) = empty_figure(5.8, 3.7)
     for k, name in enumerate(classes):
         positives = int((y == k).sum())
         if not 0 < positives < len(y):
@@ -105,7 +105,7 @@ def roc_curves(probabilities: ArrayLike, labels: ArrayLike, classes: Sequence[st
         fontsize=9,
         alignment="left",
     )
-    return write_png(figure, path)
+    return write_figure(figure, path)
 
 
 def reliability_diagram(probabilities: ArrayLike, labels: ArrayLike, path: Path) -> Path:
@@ -118,7 +118,7 @@ def reliability_diagram(probabilities: ArrayLike, labels: ArrayLike, path: Path)
     Raises:
         InputError: shapes that disagree.
     """
-    p, y = _predictions(probabilities, labels)
+    p, y = checked_rows(probabilities, labels)
     confidence, correct = p.max(axis=1), p.argmax(axis=1) == y
     rows, mean_confidence, accuracy = calibration_bins(confidence, correct).T
     low, high = accuracy_interval(accuracy, rows)
@@ -139,13 +139,13 @@ def reliability_diagram(probabilities: ArrayLike, labels: ArrayLike, path: Path)
         label=f"{len(rows)} bins of equal mass (95% interval)",
     )
     axes.set(ylabel="accuracy", ylim=(min(least, low.min()) - 0.03, 1.03))
-    axes.legend(loc="upper left", frameon=False, fontsize=9)
+    figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=9)
     said = "ECE undefined" if error is None else f"ECE = {error:.3f} (debiased)"
     axes.text(0.98, 0.04, f"{said}\nn = {len(y):,}", transform=axes.transAxes, ha="right", va="bottom", fontsize=10)
     histogram.hist(confidence, bins=np.linspace(least, 1, 31), color=COLOURS[0], alpha=0.75)  # type: ignore[arg-type]
     histogram.set(xlabel="confidence (largest class probability)", ylabel="rows", xlim=(least - 0.02, 1.02))
     histogram.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-    return write_png(figure, path)
+    return write_figure(figure, path)
 
 
 def coverage_accuracy(correct: ArrayLike, uncertainty: ArrayLike, path: Path) -> Path:
@@ -170,7 +170,7 @@ def coverage_accuracy(correct: ArrayLike, uncertainty: ArrayLike, path: Path) ->
     low, high = accuracy_interval(accuracy, kept.astype(np.float64))
     # The first few rows are noise that would set the scale of the axis.
     drawn = kept >= min(len(order), max(10, len(order) // 50))
-    figure, (axes,) = empty_figure(6.2, 3.8)
+    figure, (axes,) = empty_figure(5.2, 3.6)
     coverage = kept / len(order)
     axes.fill_between(
         coverage[drawn],
@@ -187,68 +187,11 @@ def coverage_accuracy(correct: ArrayLike, uncertainty: ArrayLike, path: Path) ->
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1.0, decimals=None))
     figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=9)
-    return write_png(figure, path)
+    return write_figure(figure, path)
 
 
-def modality_attention(
-    weights: ArrayLike,
-    labels: ArrayLike,
-    classes: Sequence[str],
-    path: Path,
-    modalities: Sequence[str] = MODALITIES,
-) -> Path:
-    """Mean attention weight of each modality, one bar a class; a class without rows is left out.
-
-    Args:
-        weights: [n, m] attention of each row on each of the m modalities, summing to 1 over them.
-        labels: [n] integers, the class of each row.
-        classes: c names.
-        modalities: m names.
-
-    Raises:
-        InputError: shapes that disagree.
-    """
-    w, y = _predictions(weights, labels)
-    if w.shape[1] != len(modalities):
-        raise InputError(f"modality_attention: {w.shape[1]} columns for {len(modalities)} modalities; give as many")
-    bars = [("all rows", w)] + [(f"{name}", w[y == k]) for k, name in enumerate(classes)]
-    bars = [(f"{name} ({len(rows):,})", rows) for name, rows in bars if len(rows)]
-    figure, (axes,) = empty_figure(7.2, 1.3 + 0.42 * len(bars))
-    means = np.stack([rows.mean(axis=0) for _, rows in bars])
-    left = np.zeros(len(bars))
-    for m, name in enumerate(modalities):
-        colour = COLOURS[m % len(COLOURS)]
-        axes.barh(
-            range(len(bars)),
-            means[:, m],
-            left=left,
-            height=0.72,
-            color=colour,
-            edgecolor="white",
-            label=as_it_stands(name),
-        )
-        for row in np.flatnonzero(means[:, m] >= 0.05).tolist():
-            axes.text(
-                left[row] + means[row, m] / 2,
-                row,
-                f"{means[row, m]:.2f}",
-                ha="center",
-                va="center",
-                color="white" if colour in DARK_COLOURS else "black",
-                fontsize=9,
-            )
-        left = left + means[:, m]
-    axes.set_yticks(range(len(bars)), [as_it_stands(name) for name, _ in bars])
-    axes.invert_yaxis()
-    axes.set(xlabel="mean attention weight", xlim=(0, max(1.0, float(left.max()))))
-    axes.grid(False)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    figure.legend(loc="outside upper center", ncols=len(modalities), frameon=False, fontsize=9)
-    return write_png(figure, path)
-
-
-def _predictions(values: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def checked_rows(values: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Values [n, columns] and labels [n] as arrays. Raises `InputError` where they do not fit, or there are none."""
     array, y = np.asarray(values, dtype=np.float64), np.asarray(labels, dtype=np.int64)
     if array.ndim != 2 or y.shape != array.shape[:1] or len(y) == 0:
         raise InputError(f"figure: values are {array.shape} and labels {y.shape}; give [n, columns] and [n], n > 0")

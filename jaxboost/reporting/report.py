@@ -7,6 +7,7 @@ but no cross-validation, out-of-fold or vote rows: these parts are then left out
 import base64
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,47 +15,99 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from jaxboost.errors import InputError
+from jaxboost.reporting.cases import Case
+from jaxboost.reporting.groups import Group
 
 CANDIDATES = ("kfold_best", "kfold_vote", "ensemble", "full", "super_ensemble")
 SPLITS = {
     "test": "Test rows",
     "vote": "Vote rows (seen by no member; the best candidate is chosen here)",
 }
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # 80 columns: a name of 16, log loss and ECE of 10 and 8, the rest for groupings of at most 12.
 NAME_WIDTH, LOSS_WIDTH, ECE_WIDTH, TABLE_WIDTH = 16, 10, 8, 80
 NARROWEST_COLUMN, WIDEST_COLUMN = 9, 13
 
 
-def write_report(
-    workdir: Path, metrics: Mapping[str, Any], figures: Sequence[tuple[str, Path]], notes: Sequence[str]
-) -> Path:
-    """Write `report.html` into the folder: scores, data, timing, inlined figures; no outside reference.
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the report.
 
-    Every text is escaped, so a formula, class or source that holds HTML is shown as it stands.
+    Attributes:
+      title: above it.
+      path: of the PNG; the SVG of the same name beside it is what the report shows.
+      description: what there is to see, for those who cannot.
+      is_wide: it is not made smaller than can be read, but scrolls where the page is narrow.
+    """
+
+    title: str
+    path: Path
+    description: str
+    is_wide: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading of the report with a sentence and its figures."""
+
+    title: str
+    sentence: str
+    pictures: Sequence[Picture]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the report holds besides the metrics.
+
+    Attributes:
+      sections: figures, in their order.
+      groups: by what -> rows of what split -> its groups.
+      hardest, surest: rows, the most so first.
+      class_rows: split -> rows of each class.
+      environment: as in `environment.json`; may be empty.
+      notes: sentences at the top.
+    """
+
+    sections: Sequence[Section] = ()
+    groups: Mapping[str, Mapping[str, Sequence[Group]]] = field(default_factory=dict)
+    hardest: Sequence[Case] = ()
+    surest: Sequence[Case] = ()
+    class_rows: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+def write_report(workdir: Path, metrics: Mapping[str, Any], contents: Contents) -> Path:
+    """Write `report.html` into the folder: one page with everything inside it, no script and no outside reference.
+
+    Every text is escaped, so a formula, class or source that holds HTML is shown as it stands. Figures and page are
+    light or dark as the reader prefers.
 
     Args:
         workdir: the folder of the run; made if absent.
         metrics: what `metrics.json` holds.
-        figures: (title, path of a PNG), in the order shown.
-        notes: sentences shown at the top.
+        contents: see `Contents`.
 
     Returns:
         The path of the report.
 
     Raises:
-        InputError: a figure that is no PNG, or metrics without any test scores.
+        InputError: a figure without an SVG beside it, or metrics without any test scores.
     """
     _candidates(metrics)
     template = files("jaxboost.reporting").joinpath("report.html.jinja").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": _number, "interval": _interval, "duration": _duration}
+    environment.filters |= {
+        "number": _number,
+        "interval": _interval,
+        "duration": _duration,
+        "address": _data_address,
+        "anchor": _anchor,
+    }
     page = environment.from_string(template).render(
         metrics=metrics,
         splits={name: title for name, title in SPLITS.items() if metrics.get(name)},
         candidates=CANDIDATES,
-        figures=[(title, _data_address(path)) for title, path in figures],
-        notes=notes,
+        contents=contents,
     )
     workdir.mkdir(parents=True, exist_ok=True)
     path = workdir / "report.html"
@@ -115,10 +168,16 @@ def _candidates(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _data_address(path: Path) -> str:
-    content = path.read_bytes()
-    if not content.startswith(PNG_SIGNATURE):
-        raise InputError(f"report: {path} is no PNG; give figures written by jaxboost.reporting.figures")
-    return f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
+    drawn = path.with_suffix(".svg")
+    content = drawn.read_bytes() if drawn.exists() else b""
+    if b"<svg" not in content[:1000]:
+        raise InputError(f"report: {drawn} is no SVG; give figures written by jaxboost.reporting")
+    return f"data:image/svg+xml;base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _anchor(title: str) -> str:
+    """Of a heading, to be linked to."""
+    return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in title.lower())
 
 
 def _number(value: float | None, digits: int = 4) -> str:

@@ -1,29 +1,29 @@
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import matplotlib.image
 import numpy as np
 import pytest
 
+from jaxboost.crystal.elements import SYMBOLS
 from jaxboost.errors import InputError
-from jaxboost.reporting import figures
-from jaxboost.reporting.training_curves import learning_curves
+from jaxboost.reporting import figures, group_figures, listening
+from jaxboost.reporting.canvas import ON_DARK
+from jaxboost.reporting.groups import Group
+from jaxboost.reporting.training_curves import learning_curves, member_curves
+from tests.reporting.made_cases import LOG, made_metrics
+from tests.reporting.made_cases import made_cases as cases
 
 # As a formula the second would be an error.
 CLASSES = ("trivial", r"strong $\Zz$", "weak <i>")
 RNG = np.random.default_rng(0)
 PROBABILITIES, LABELS = RNG.dirichlet(np.ones(3), 60), RNG.integers(0, 3, 60)
-LOG = [
-    {
-        "member": member,
-        "epoch": epoch,
-        "train_loss": 1 / (1 + epoch),
-        "validation_loss": None if member == "full" else 1.1 / (1 + epoch),
-        "validation_accuracy": None if member == "full" else 0.5 + 0.1 * epoch,
-    }
-    for member in ("kfold_0", "kfold_1", "full")
-    for epoch in range(3)
+GROUPS = [
+    Group("Bi", 30, 0.9, 0.8, 0.95, 0.3),
+    Group("Te", 2, 0.5, 0.1, 0.9, 0.7),
+    Group(r"$\Zz$", 9, 1.0, 0.7, 1.0, 0.1),
 ]
 DRAW = {
     "learning_curves": lambda path: learning_curves(LOG, path),
@@ -33,7 +33,14 @@ DRAW = {
     "coverage_accuracy": lambda path: figures.coverage_accuracy(
         PROBABILITIES.argmax(1) == LABELS, 1 - PROBABILITIES.max(1), path
     ),
-    "modality_attention": lambda path: figures.modality_attention(RNG.dirichlet(np.ones(4), 60), LABELS, CLASSES, path),
+    "modality_attention": lambda path: listening.modality_attention(
+        RNG.dirichlet(np.ones(4), 60), LABELS, CLASSES, path
+    ),
+    "cross_attention": lambda path: listening.cross_attention(np.full((5, 4, 4), 0.25), path),
+    "importance_bars": lambda path: listening.importance_bars(made_metrics(cases())["importance"], path),
+    "member_curves": lambda path: member_curves(LOG, path),
+    "group_dots": lambda path: group_figures.group_dots({"test": GROUPS, r"$\Zz$": GROUPS[:1]}, path, "element"),
+    "periodic_table": lambda path: group_figures.periodic_table(GROUPS, path),
 }
 
 
@@ -45,12 +52,15 @@ def test_a_png_with_ink_is_written_and_no_setting_changes(name, tmp_path):
     assert path == tmp_path / "figures" / f"{name}.png"
     assert min(image.shape[:2]) > 300
     assert 0.005 < (image[..., :3].min(axis=2) < 0.9).mean() < 0.95
+    drawn = ElementTree.parse(path.with_suffix(".svg")).getroot()
+    assert drawn.tag.endswith("svg") and len(list(drawn.iter("{http://www.w3.org/2000/svg}path"))) > 5
     assert dict(mpl.rcParams) == settings
 
 
 def test_the_same_arrays_give_the_same_bytes(tmp_path):
-    one, other = (DRAW["roc_curves"](tmp_path / name).read_bytes() for name in ("one.png", "other.png"))
-    assert one == other
+    one, other = (DRAW["roc_curves"](tmp_path / folder / "roc.png") for folder in ("one", "other"))
+    assert one.read_bytes() == other.read_bytes()
+    assert one.with_suffix(".svg").read_bytes() == other.with_suffix(".svg").read_bytes()
 
 
 def test_rows_of_equal_doubt_are_refused_together_so_order_does_not_matter(tmp_path):
@@ -65,7 +75,7 @@ def test_edges_are_drawn_without_a_warning(tmp_path):
     figures.roc_curves(row, label, CLASSES, tmp_path / "roc.png")
     figures.reliability_diagram(row, label, tmp_path / "reliability.png")
     figures.coverage_accuracy([True], [0.4], tmp_path / "coverage.png")
-    figures.modality_attention([[0.5, 0.5, 0.0, 0.0]], label, CLASSES, tmp_path / "attention.png")
+    listening.modality_attention([[0.5, 0.5, 0.0, 0.0]], label, CLASSES, tmp_path / "attention.png")
     learning_curves([{"member": "full", "epoch": 0, "train_loss": 1.0}], tmp_path / "curves.png")
 
 
@@ -78,12 +88,32 @@ def test_wrong_shapes_are_named(tmp_path):
     with pytest.raises(InputError, match="for 2 classes"):
         figures.roc_curves(PROBABILITIES, LABELS, CLASSES[:2], path)
     with pytest.raises(InputError, match="for 4 modalities"):
-        figures.modality_attention(PROBABILITIES, LABELS, CLASSES, path)
+        listening.modality_attention(PROBABILITIES, LABELS, CLASSES, path)
     with pytest.raises(InputError, match="all finite"):
         figures.coverage_accuracy([True], [np.nan], path)
     with pytest.raises(InputError, match="labels \\(59,\\)"):
         figures.reliability_diagram(PROBABILITIES, LABELS[1:], path)
+    with pytest.raises(InputError, match="give \\[n, 4, 4\\]"):
+        listening.cross_attention(np.zeros((5, 4, 3)), path)
+    with pytest.raises(InputError, match="no space group"):
+        group_figures.group_dots({"test": []}, path, "space group")
+    with pytest.raises(InputError, match="no group is an element"):
+        group_figures.periodic_table(GROUPS[2:], path)
     assert not path.exists()
+
+
+def test_every_element_has_a_place_of_its_own():
+    places = group_figures.element_places()
+    assert set(places) == set(SYMBOLS[1:])
+    assert len(set(places.values())) == len(places)
+    assert places["H"] == (0, 0) and places["He"] == (17, 0) and places["Bi"] == (14, 5) and places["U"][0] == 5
+
+
+def test_a_dark_page_changes_ink_and_paper_of_the_svg_alone(tmp_path):
+    """Letters on a coloured cell keep their colour, as the cell does."""
+    drawn = DRAW["periodic_table"](tmp_path / "table.png").with_suffix(".svg").read_text()
+    assert drawn.count("prefers-color-scheme: dark") == 1
+    assert f"fill: {ON_DARK}" in drawn and f'*="fill: {ON_DARK}"' not in drawn
 
 
 def test_neither_pyplot_nor_jax_is_imported():

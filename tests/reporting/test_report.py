@@ -8,10 +8,8 @@ import pytest
 from jaxboost.errors import InputError
 from jaxboost.reporting.figures import confusion_matrix
 from jaxboost.reporting.metrics import score
-from jaxboost.reporting.report import CANDIDATES, console_table, write_report
-
-CLASSES = ("trivial", "strong", "weak")
-GROUPINGS = {"binary": {"trivial": "trivial", "strong": "topological", "weak": "topological"}}
+from jaxboost.reporting.report import CANDIDATES, Contents, Picture, Section, console_table, write_report
+from tests.reporting.made_cases import CLASSES, GROUPINGS, HOSTILE
 
 
 def scores(seed, groupings=GROUPINGS):
@@ -38,7 +36,6 @@ METRICS = {
     "timing_s": {"featurize": 12.34, "compile": 61.0, "train": 9000.0, "evaluate": 3.0, "total": 9076.0},
 }
 EVALUATION = {key: METRICS[key] for key in ("task", "data", "test", "best", "timing_s")}
-HOSTILE = """<script src="http://evil.example/x.js"></script><img src=x onerror='alert(1)'>"""
 
 
 class Elements(HTMLParser):
@@ -62,7 +59,9 @@ class Elements(HTMLParser):
 
 
 def written(tmp_path, metrics=METRICS, figures=(), notes=()):
-    path = write_report(tmp_path / "run", metrics, list(figures), list(notes))
+    pictures = [Picture(title, path, f"shows {title}") for title, path in figures]
+    sections = [Section("Part", "A sentence.", pictures)] if pictures else []
+    path = write_report(tmp_path / "run", metrics, Contents(sections=sections, notes=list(notes)))
     return path, Elements(path.read_text(encoding="utf-8"))
 
 
@@ -71,10 +70,13 @@ def test_one_file_that_refers_to_nothing_outside(tmp_path):
     path, page = written(tmp_path, figures=[("Confusion", figure)])
     assert [item.name for item in path.parent.iterdir()] == ["report.html"]
     assert page.open == []
-    addresses = [attributes[name] for _, attributes in page.tags for name in ("src", "href") if name in attributes]
-    assert len(addresses) == 1 and addresses[0].startswith("data:image/png;base64,")
-    assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe", "object", "a"}
+    sources = [attributes["src"] for _, attributes in page.tags if "src" in attributes]
+    assert len(sources) == 1 and sources[0].startswith("data:image/svg+xml;base64,")
+    assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe", "object"}
     assert not re.search(r"https?:|url\(|@import", path.read_text(encoding="utf-8"))
+    anchors = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    links = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+    assert len(links) > 3 and {link.removeprefix("#") for link in links} <= anchors
 
 
 def test_html_in_any_text_is_shown_and_not_obeyed(tmp_path):
@@ -95,6 +97,33 @@ def test_html_in_any_text_is_shown_and_not_obeyed(tmp_path):
     assert "script" not in {tag for tag, _ in page.tags}
     assert sum(tag == "img" for tag, _ in page.tags) == 1
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+
+
+@pytest.fixture(scope="module")
+def whole(drawn):
+    return Elements(drawn.read_text(encoding="utf-8"))
+
+
+def test_a_whole_report_has_everything_and_obeys_nothing(drawn, whole):
+    page = whole
+    assert page.open == [] and "script" not in {tag for tag, _ in page.tags}
+    for title in ("Learning curves and schedule", "Every member", "Confusion of the test rows, 3 classes",
+                  "Confusion of the test rows, binary", "out of fold", "ROC", "Reliability", "least certain",
+                  "By crystal system", "By atoms of the primitive cell", "By space group", "By element, test rows",
+                  "Attention by modality", "Attention between modalities", "Permutation importance", "Hardest",
+                  "Surest", "4,321", "3.11.2", "2 h 30 min"):  # fmt: skip
+        assert title in page.text, title
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(images) == 16 and all(len(attributes["alt"]) > 40 for attributes in images)
+    figures = sorted(file.stem for file in drawn.parent.glob("figures/*.png"))
+    assert len(figures) == 16 and figures == sorted(file.stem for file in drawn.parent.glob("figures/*.svg"))
+    assert f"{HOSTILE}0" in page.text or f"{HOSTILE}1" in page.text
+
+
+def test_what_scrolls_can_be_scrolled_by_keyboard(whole):
+    scrolling = [attributes for _, attributes in whole.tags if "scroll" in attributes.get("class", "").split()]
+    assert len(scrolling) > 10
+    assert all(one["tabindex"] == "0" and one["aria-label"] for one in scrolling)
 
 
 def test_every_score_is_in_the_report(tmp_path):
@@ -128,8 +157,8 @@ def test_undefined_scores_are_a_dash(tmp_path):
 
 def test_wrong_input_is_named(tmp_path):
     not_a_figure = tmp_path / "figure.png"
-    not_a_figure.write_text("<svg/>")
-    with pytest.raises(InputError, match="is no PNG"):
+    not_a_figure.with_suffix(".svg").write_text("<png/>")
+    with pytest.raises(InputError, match=r"figure\.svg is no SVG"):
         written(tmp_path, figures=[("Figure", not_a_figure)])
     with pytest.raises(InputError, match="no test scores"):
         written(tmp_path, {**METRICS, "test": {}})
