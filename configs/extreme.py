@@ -17,7 +17,7 @@ def get_config() -> ConfigDict:
     config.seed = 0
 
     config.data = data = ConfigDict()
-    data.path = ""  # parquet table, or folder with id_prop.csv and CIF files; empty: crystals with a model's labels
+    data.path = ""  # parquet table, or folder of structure files with id_prop.csv; empty: a model's labels
     data.embedded_crystals = 2000  # of the table that an empty path makes (jaxboost/data/embedded.py), 20 ms each
     data.label_column = "topology"
     data.classes = topomat.CLASSES  # (): the sorted labels of the table

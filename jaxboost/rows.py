@@ -63,7 +63,7 @@ def _table(config: ConfigDict) -> Table:
         raise InputError(
             f"config.data.path is empty, and the embedded table has the classes {', '.join(CLASSES)}, not "
             f"{', '.join(config.data.classes)}: give a labelled table, as --config.data.path=materials.parquet, or a "
-            "folder with id_prop.csv and CIF files"
+            "folder with id_prop.csv and structure files"
         )
     embedded = EmbeddedSettings(config.data.embedded_crystals, config.seed)
     say(f"config.data.path is empty: {embedded.crystals} embedded crystals, whose labels are a model's, not nature's")
