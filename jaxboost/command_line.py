@@ -31,7 +31,7 @@ flags
   --config=FILE     recipe: configs/embedded.py (makes its own crystals),
                     configs/quick.py (two CPU cores), configs/extreme.py
   --config.SECTION.FIELD=VALUE
-                    another value for a field; configs/extreme.py explains all
+                    another value; jaxboost/configs/extreme.py explains all
   --workdir=FOLDER  of the run; by default runs/<name of the config>
   --inputs=PATH,... CIF, POSCAR or JSON files, parquet tables, folders, globs;
                     they may also follow the flags

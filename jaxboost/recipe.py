@@ -52,7 +52,7 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
     """Trains the whole recipe in `workdir` and scores it; goes on where an earlier start stopped.
 
     Args:
-      config: see `configs/extreme.py`.
+      config: see `jaxboost/configs/extreme.py`.
       workdir: the run's folder.
       strict: a structure that cannot be used is an error, instead of a row of `rejected.csv`.
 
