@@ -7,11 +7,23 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 COLUMNS = 80
+_SILENT: ContextVar[bool] = ContextVar("silent", default=False)
+
+
+@contextmanager
+def silence(wanted: bool = True) -> Iterator[None]:
+    """While entered, and `wanted`, `say` and `bar` show nothing: a library is to be quiet unless it is asked."""
+    token = _SILENT.set(wanted or _SILENT.get())
+    try:
+        yield
+    finally:
+        _SILENT.reset(token)
 
 
 def wrapped(text: str) -> str:
@@ -28,7 +40,8 @@ def wrapped(text: str) -> str:
 
 def say(text: str) -> None:
     """Prints at once, also when piped, in lines of at most 80 columns."""
-    print(wrapped(text), flush=True)
+    if not _SILENT.get():
+        print(wrapped(text), flush=True)
 
 
 def duration(seconds: float) -> str:
@@ -45,7 +58,7 @@ def duration(seconds: float) -> str:
 @contextmanager
 def bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
     """A progress bar on a terminal, silence elsewhere; yields a function of the number done."""
-    if not sys.stderr.isatty():
+    if _SILENT.get() or not sys.stderr.isatty():
         yield lambda done: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -32,7 +32,8 @@ ENTRANCE = ("console", "environment", "limits", "command_line")
 # These know every folder, the entrance, and those before them:
 SIXTH_FLOOR = (
     "settings", "inputs", "estimate", "rows", "baselines", "evaluation", "chunk_scorer", "prediction_table",
-    "part_folder", "finished_run", "screening", "scoring", "doctor", "recipe", "classifier", "learn_bands",
+    "part_folder", "finished_run", "screening", "scoring", "doctor", "trained_model", "recipe", "classifier",
+    "learn_bands",
 )  # fmt: skip
 # Of the package: models know only JAX and Flax, reporting knows only arrays.
 KNOW_NOTHING = GROUND | {"models", "reporting"}
