@@ -6,15 +6,16 @@ from pathlib import Path
 from absl import app, flags
 from ml_collections import config_flags
 
-from jaxboost.command_line import parse_flags
+from jaxboost.command_line import HELP, asks_for_help, parse_flags
 from jaxboost.console import wrapped
+from jaxboost.environment import found_devices
 from jaxboost.errors import InputError
 from jaxboost.limits import check_config
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "recipe to train, as configs/quick.py")
-_MODE = flags.DEFINE_enum("mode", "train", ["train", "evaluate", "predict"], "what to do")
+_MODE = flags.DEFINE_enum("mode", "train", ["train", "evaluate", "predict", "doctor"], "what to do")
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run; by default runs/<config.name>")
-_INPUTS = flags.DEFINE_list("inputs", [], "what to evaluate or predict; further paths may follow the flags")
+_INPUTS = flags.DEFINE_list("inputs", [], "what to evaluate or predict; may follow the flags too")
 _OUTPUT = flags.DEFINE_string("output", None, "where --mode=predict writes: a .parquet table, or CSV")
 _CHUNK = flags.DEFINE_integer("chunk", 1024, "structures that --mode=predict has in memory at a time")
 _STRICT = flags.DEFINE_bool("strict", False, "stop at the first structure that cannot be used")
@@ -31,6 +32,10 @@ def main(argv: list[str]) -> int:
 
 def _run(inputs: list[str]) -> int:
     config, workdir = _CONFIG.value, _WORKDIR.value
+    if _MODE.value == "doctor":
+        from jaxboost import doctor
+
+        return doctor.examine(config, None if workdir is None else Path(workdir))
     if config is None and (workdir is None or _MODE.value == "train"):
         needed = "--config=FILE, as --config=configs/quick.py"
         other = "" if _MODE.value == "train" else "--workdir=FOLDER, that of a run, or "
@@ -44,6 +49,7 @@ def _run(inputs: list[str]) -> int:
     settings.start_jax()
     if _MODE.value == "train":
         return recipe.train(config, folder, strict=_STRICT.value)
+    found_devices()  # a device that is named and absent is said before anything is read
     if _MODE.value == "evaluate":
         return scoring.score_run(folder, inputs, allow_partial=_ALLOW_PARTIAL.value)
     output = None if _OUTPUT.value is None else Path(_OUTPUT.value)
@@ -53,6 +59,9 @@ def _run(inputs: list[str]) -> int:
 
 
 def _parse(argv: list[str]) -> list[str]:
+    if asks_for_help(argv):
+        print(HELP)
+        sys.exit(0)
     try:
         return parse_flags(flags.FLAGS, argv)
     except InputError as error:

@@ -1,33 +1,10 @@
 """The quick recipe for the embedded default, 3 minutes on two CPU cores from a cold start.
 
-python main.py --config=configs/embedded.py
+    python main.py --config=configs/embedded.py
 
-Its 2,000 crystals are drawn and their labels are those of a model, not of nature (jaxboost/data/embedded.py): this
-shows that all works and how, not how well anything is known of real crystals.
+The fields that differ are in `jaxboost/configs/embedded.py`.
 """
 
-from ml_collections import ConfigDict
+from jaxboost.configs.embedded import get_config
 
-from configs import quick
-
-
-def get_config() -> ConfigDict:
-    """`configs/quick.py` with the fields that differ; each of them is explained in `configs/extreme.py`."""
-    config = quick.get_config()
-    config.name = "embedded"
-
-    config.tight_binding.enabled = False  # the labels are a band structure's: the network is to see the structure alone
-
-    network = config.network
-    network.token = 128
-    network.scalar_widths = (256, 256)
-    network.fusion_width = 192
-    network.classifier_widths = (192, 192)
-
-    # 1,600 rows to train on: smaller batches, or there are too few steps.
-    config.optimizer.batch = 64
-    config.kfold.epochs = config.ensemble.epochs = config.full.epochs = 24
-    # No member stops early: the program is compiled again for fewer of them, which takes longer than it saves here.
-    config.kfold.patience = config.ensemble.patience = 24
-    config.kfold.cycle_epochs = config.ensemble.cycle_epochs = config.full.cycle_epochs = 23
-    return config
+__all__ = ["get_config"]

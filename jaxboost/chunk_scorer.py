@@ -10,6 +10,7 @@ from functools import cache
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from jaxboost import settings as of
@@ -22,6 +23,7 @@ from jaxboost.modalities.features import Features
 from jaxboost.models import Network
 
 ChunkScorer = Callable[[Features], Forecast]
+ProgramMaker = Callable[[Network, ScoringSettings, Mesh], Callable[..., tuple]]
 
 
 def chunk_scorer(
@@ -31,6 +33,7 @@ def chunk_scorer(
     classes: Sequence[str],
     reference: Reference,
     rows: int,
+    make_program: ProgramMaker | None = None,
 ) -> ChunkScorer:
     """Makes what scores at most `rows` crystals at a time.
 
@@ -44,6 +47,7 @@ def chunk_scorer(
       classes: in the order of the logits.
       reference: of the run.
       rows: of the largest chunk.
+      make_program: `logits_program`, or what keeps its programs for other scorers of the same shapes.
     """
     network = Network(of.network_settings(config, len(classes)))
     mesh = of.device_mesh(config, len(members))
@@ -52,7 +56,7 @@ def chunk_scorer(
 
     @cache
     def program(settings: ScoringSettings) -> Callable[..., tuple]:
-        return logits_program(network, settings, mesh)
+        return (make_program or logits_program)(network, settings, mesh)
 
     def score(features: Features) -> Forecast:
         n, sizes = len(features), features.n_orbits

@@ -13,6 +13,45 @@ from ml_collections import ConfigDict
 from jaxboost.errors import InputError
 from jaxboost.limits import LIMITS, unknown_field
 
+HELP = """\
+jaxboost: the topological class of a material from its crystal structure alone.
+
+python main.py [--mode=MODE] [flags] [inputs]
+
+modes
+  train     trains the recipe of --config and scores it (the default); the same
+            command started again goes on where the first was stopped
+  evaluate  scores the run in --workdir on its test rows, or on the labelled
+            tables that --inputs names
+  predict   tells the classes of the structures that --inputs names, by the run
+            in --workdir
+  doctor    says whether this machine can do all that, and what to mend
+
+flags
+  --config=FILE     recipe: configs/embedded.py (makes its own crystals),
+                    configs/quick.py (two CPU cores), configs/extreme.py
+  --config.SECTION.FIELD=VALUE
+                    another value; jaxboost/configs/extreme.py explains all
+  --workdir=FOLDER  of the run; by default runs/<name of the config>
+  --inputs=PATH,... CIF, POSCAR or JSON files, parquet tables, folders, globs;
+                    they may also follow the flags
+  --output=FILE     where predict writes: a .parquet table, or CSV
+  --chunk=1024      structures that predict has in memory at a time
+  --strict          stop at the first structure that cannot be used
+  --allow_partial   vote without the members that are missing
+
+examples
+  python main.py --config=configs/embedded.py
+  python main.py --config=configs/quick.py --config.data.path=table.parquet
+  python main.py --mode=predict --workdir=runs/quick --output=out.csv cifs/*.cif
+  python main.py --mode=doctor"""
+
+
+def asks_for_help(argv: Sequence[str]) -> bool:
+    """Whether `argv` asks for `HELP`; --helpfull is left to absl, which lists the flags of all libraries too."""
+    flags_given = argv[1 : argv.index("--") if "--" in argv else None]
+    return any(argument in ("--help", "-help", "-h", "--helpshort", "-?") for argument in flags_given)
+
 
 def parse_flags(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
     """Parses `argv` into `values`, which has a config file's flag named `config`; returns what are no flags.

@@ -7,6 +7,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol
 
 from rich.console import Console
@@ -23,6 +24,17 @@ from rich.progress import (
 from rich.text import Text
 
 COLUMNS = 80
+_SILENT: ContextVar[bool] = ContextVar("silent", default=False)
+
+
+@contextmanager
+def silence(wanted: bool = True) -> Iterator[None]:
+    """While entered, and `wanted`, `say` and `bar` show nothing: a library is to be quiet unless it is asked."""
+    token = _SILENT.set(wanted or _SILENT.get())
+    try:
+        yield
+    finally:
+        _SILENT.reset(token)
 
 
 def wrapped(text: str) -> str:
@@ -39,7 +51,8 @@ def wrapped(text: str) -> str:
 
 def say(text: str) -> None:
     """Prints at once, also when piped, in lines of at most 80 columns."""
-    print(wrapped(text), flush=True)
+    if not _SILENT.get():
+        print(wrapped(text), flush=True)
 
 
 def duration(seconds: float) -> str:
@@ -65,7 +78,7 @@ def bar(title: str, total: int | None) -> Iterator[Bar]:
 
     Without a total, until one is told, it only shows that something happens and since when.
     """
-    if not sys.stderr.isatty():
+    if _SILENT.get() or not sys.stderr.isatty():
         yield _still
         return
     columns = (TextColumn("{task.description}"), BarColumn(12), _CountColumn(), _TimeColumn())

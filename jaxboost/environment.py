@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxboost import __version__
+from jaxboost.errors import InputError
 
 _PACKAGES = (
     "jax",
@@ -24,10 +25,32 @@ _PACKAGES = (
 )
 
 
-def environment() -> dict[str, Any]:
-    """Versions, platform, devices, processors, and the commit where there is one: plain JSON."""
+def found_devices() -> list[Any]:
+    """The devices that jax runs on, as `jax.devices()` has them.
+
+    Raises:
+      InputError: there are none of the kind that the environment variable JAX_PLATFORMS names.
+    """
     import jax  # here, so that the lock of a run is taken before its accelerator is
 
+    try:
+        return jax.devices()
+    except (RuntimeError, AssertionError) as error:  # the latter, without a word, for a kind whose plugin is missing
+        named = jax.config.jax_platforms  # type: ignore[attr-defined]
+        if not named:
+            raise
+        why = f" ({str(error).splitlines()[0]})" if str(error) else ""
+        raise InputError(
+            f"JAX_PLATFORMS={named}: jax finds no such device{why}; install what it needs, as by pip install "
+            "'jax[cuda13]' or 'jax[tpu]', or unset JAX_PLATFORMS"
+        ) from error
+
+
+def environment() -> dict[str, Any]:
+    """Versions, platform, devices, processors, and the commit where there is one: plain JSON."""
+    import jax  # as above
+
+    devices = found_devices()
     versions = {"jaxboost": __version__}
     for package in _PACKAGES:
         try:
@@ -40,7 +63,7 @@ def environment() -> dict[str, Any]:
         "cpus": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
         "packages": versions,
         "backend": jax.default_backend(),
-        "devices": [device.device_kind for device in jax.devices()],
+        "devices": [device.device_kind for device in devices],
         "processes": jax.process_count(),
         "commit": git_commit(Path(__file__).parent),
     }

@@ -100,6 +100,12 @@ def hold_ballot(
     return Ballot(average, best_fold, voters, temperatures, min(losses, key=lambda name: losses[name]))
 
 
+def best_fold(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """The fold model with the best validation accuracy, '' where no fold model is among `found`."""
+    folds = [name for name in found if name.startswith("kfold_")]
+    return max(folds, key=lambda name: found[name]["best_accuracy"], default="")
+
+
 def evaluate(
     members: list[TrainedMember],
     found: Mapping[str, Mapping[str, Any]],
@@ -144,8 +150,8 @@ def evaluate(
     metrics: dict[str, Any] = {"cross_validation": None, "out_of_fold": None, "vote": None}
     forecasts: list[tuple[str, np.ndarray, Forecast]] = []
     if ballot is None:
-        best_fold = max(own, key=lambda name: found[name]["best_accuracy"], default="")
-        ballot = hold_ballot(on_vote, labels[vote_rows], best_fold=best_fold, average=average, members=super_members)
+        best = best_fold(found)
+        ballot = hold_ballot(on_vote, labels[vote_rows], best_fold=best, average=average, members=super_members)
         on_vote_rows = {candidate: cast_votes(on_vote, ballot, candidate) for candidate in ballot.voters}
         metrics["vote"] = {c: scores(on_vote_rows[c], vote_rows, names) for c, names in ballot.voters.items()}
         forecasts.append(("vote", vote_rows, on_vote_rows[ballot.best]))

@@ -17,7 +17,7 @@ from jaxboost.data.dataset import Dataset, resident
 from jaxboost.data.isopointal import Reference, make_reference, read_reference
 from jaxboost.data.splits import Splits
 from jaxboost.errors import InputError
-from jaxboost.evaluation import Ballot, Evaluation, evaluate
+from jaxboost.evaluation import Ballot, Evaluation, best_fold, evaluate, hold_ballot
 from jaxboost.importance import permutation_importance
 from jaxboost.inference import Scorer, TrainedMember, logits_program
 from jaxboost.limits import check_config
@@ -55,8 +55,12 @@ def config_of(workdir: Path) -> ConfigDict:
 
 def keep_vote(workdir: Path, ballot: Ballot, dataset: Dataset, splits: Splits) -> None:
     """Writes what `vote_of` reads."""
-    formulas = sorted(set(dataset.formulas[splits.fold >= 0]))
-    stored = {**asdict(ballot), "classes": dataset.classes, "formulas": formulas}
+    write_vote(workdir, RunVote(ballot, dataset.classes, frozenset(dataset.formulas[splits.fold >= 0].tolist())))
+
+
+def write_vote(workdir: Path, vote: RunVote) -> None:
+    """Writes what `vote_of` reads."""
+    stored = {**asdict(vote.ballot), "classes": vote.classes, "formulas": sorted(vote.formulas)}
     write_json(workdir / "members" / "vote.json", stored)
 
 
@@ -206,6 +210,28 @@ def evaluate_run(
         of_rows = vote, dataset.labels[vote], dataset.formulas[vote]
         importance = permutation_importance(members, evaluation.ballot, scorer, *of_rows)
     return replace(evaluation, metrics=evaluation.metrics | {"importance": importance}), notes
+
+
+def hold_vote(config: ConfigDict, workdir: Path, dataset: Dataset, splits: Splits) -> None:
+    """Lets the trained members vote on the vote rows, as `evaluate_run` does, and keeps what that decides.
+
+    Raises:
+      InputError: a member cannot be restored, or none finished without failing.
+    """
+    members, found, _ = restore_members(config, workdir, dataset.classes)
+    if not members:
+        raise InputError("no member finished without failing, so there is nothing to vote with")
+    scorer = scorer_of(config, dataset, dataset.classes, len(members), reference_of(workdir))
+    rows = np.flatnonzero(splits.vote)
+    scored = dict(zip((member.name for member in members), scorer(members, [rows] * len(members)), strict=True))
+    ballot = hold_ballot(
+        scored,
+        dataset.labels[rows],
+        best_fold=best_fold(found),
+        average=config.vote.average,
+        members=config.vote.members,
+    )
+    keep_vote(workdir, ballot, dataset, splits)
 
 
 def metrics_of(

@@ -14,7 +14,7 @@ from typing import Any
 from joblib import Parallel, delayed, parallel_config
 
 from jaxboost.crystal import Structure, StructureError, read_structure
-from jaxboost.crystal.readers import READABLE_SUFFIXES
+from jaxboost.crystal.readers import READABLE, structure_kind
 from jaxboost.data.parquet_rows import ParquetRows, parquet_rows
 from jaxboost.errors import InputError
 
@@ -132,7 +132,7 @@ def find_inputs(paths: Sequence[str], workers: int = 1) -> Inputs:
       InputError: no path, one that leads nowhere, no row, or nothing but tables that cannot be opened.
     """
     if not paths:
-        raise InputError("nothing to predict: give --inputs=PATH, CIF files, folders of them, or parquet tables")
+        raise InputError("nothing to predict: give --inputs=PATH, structure files, folders of them, or parquet tables")
     sources: list[StructureFiles | ParquetRows | UnreadableTable] = []
     given = []
     for path in dict.fromkeys(paths):
@@ -161,17 +161,21 @@ def _files(path: str) -> list[str]:
     else:
         raise InputError(f"{path}: no such file or folder")
     if not found:
-        raise InputError(f"{path}: no structure file there (looked for *{', *'.join((*READABLE_SUFFIXES, *TABLES))})")
+        raise InputError(f"{path}: no structure file there (looked for {READABLE}, *{', *'.join(TABLES)})")
     return found
 
 
 def _inside(folder: str) -> list[str]:
-    """Its structure files, else its tables: a table beside structure files is what was found of them."""
-    wanted = READABLE_SUFFIXES + TABLES
+    """Its structure files, else its tables: a table beside structure files is what was found of them.
+
+    JSON files beside tables, and nothing else there, are more likely to describe the tables.
+    """
     with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if _suffix(entry.name) in wanted and entry.is_file())
-    structures = [name for name in names if _suffix(name) in READABLE_SUFFIXES]
-    return [str(Path(folder, name)) for name in structures or names]
+        names = sorted(entry.name for entry in entries if entry.is_file())
+    kinds = {name: kind for name in names if (kind := structure_kind(name))}
+    tables = [name for name in names if _suffix(name) in TABLES]
+    chosen = tables if tables and set(kinds.values()) <= {"JSON"} else kinds
+    return [str(Path(folder, name)) for name in chosen]
 
 
 def _sources(files: list[str], workers: int) -> Iterator[StructureFiles | ParquetRows | UnreadableTable]:

@@ -206,7 +206,9 @@ def unknown_field(name: str) -> str:
     # A right name in a wrong section is nearer than any spelling.
     nearest = [field for field in LIMITS if field.rsplit(".", 1)[-1] == last] or nearest
     hint = (
-        f"did you mean {' or '.join(f'config.{field}' for field in nearest)}?" if nearest else "see configs/extreme.py"
+        f"did you mean {' or '.join(f'config.{field}' for field in nearest)}?"
+        if nearest
+        else "see jaxboost/configs/extreme.py"
     )
     return f"config.{name}: there is no such field; {hint}"
 

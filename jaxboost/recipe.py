@@ -22,16 +22,25 @@ from jaxboost.baselines import baseline_lines, on_test_rows
 from jaxboost.console import Stopwatch, duration, say
 from jaxboost.data.batches import symmetry_tables
 from jaxboost.data.dataset import Dataset, resident
+from jaxboost.data.materials import Table
 from jaxboost.data.splits import Splits, splits_to_json
 from jaxboost.environment import environment
 from jaxboost.errors import InputError
 from jaxboost.estimate import estimate
-from jaxboost.finished_run import evaluate_run, keep_reference, keep_vote, member_names, metrics_of, write_results
+from jaxboost.finished_run import (
+    evaluate_run,
+    hold_vote,
+    keep_reference,
+    keep_vote,
+    member_names,
+    metrics_of,
+    write_results,
+)
 from jaxboost.limits import check_config
 from jaxboost.models import Network
 from jaxboost.physics.tight_binding_elements import learned_split
 from jaxboost.reporting import console_table
-from jaxboost.rows import features_of, split_identity, split_table, splits_of_rows
+from jaxboost.rows import features_of, split_identity, split_table, splits_of_rows, splits_of_table
 from jaxboost.run_folder import (
     RunLock,
     StopFlag,
@@ -52,7 +61,7 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
     """Trains the whole recipe in `workdir` and scores it; goes on where an earlier start stopped.
 
     Args:
-      config: see `configs/extreme.py`.
+      config: see `jaxboost/configs/extreme.py`.
       workdir: the run's folder.
       strict: a structure that cannot be used is an error, instead of a row of `rejected.csv`.
 
@@ -70,29 +79,7 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
             _say_scores(read_json(workdir / "metrics.json"))
             return 0
         table, splits = split_table(config, workdir)
-        write_json(workdir / "config.json", of.plain(config))
-        write_json(workdir / "environment.json", environment())
-        write_json(workdir / "splits.json", splits_to_json(splits, list(table.ids)))
-        of.compilation_cache(config)
-        mesh = of.device_mesh(config, config.kfold.folds + config.ensemble.members + 1)
-
-        with watch.measure("featurize"):
-            dataset = features_of(config, table)
-        write_csv(workdir / "rejected.csv", dict(zip(("input", "reason"), _columns(dataset.rejected), strict=True)))
-        if config.tight_binding.enabled:
-            _report_bands(workdir, dataset)
-            _warn_of_another_split(config, dataset.sha256)
-        if strict and dataset.rejected:
-            raise InputError(f"{': '.join(dataset.rejected[0])} (--strict)")
-        splits = splits_of_rows(splits, dataset)
-        say(
-            f"{len(dataset)} crystals ({len(dataset.rejected)} rejected) in {duration(watch.seconds['featurize'])}: "
-            f"{(splits.fold >= 0).sum()} to train, {splits.vote.sum()} vote, {splits.test.sum()} test"
-        )
-
-        with watch.measure("train"):
-            outcome = _train_members(config, workdir, dataset, splits, mesh, stop)
-        watch.seconds |= {"compile": outcome.compile_seconds, "train": watch.seconds["train"] - outcome.compile_seconds}
+        dataset, splits, outcome = _learn(config, workdir, table, splits, watch, stop, strict)
         if outcome.finished:
             with watch.measure("evaluate"):
                 evaluation, notes = evaluate_run(config, workdir, dataset, splits)
@@ -108,6 +95,53 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
         _say_scores(metrics)
         say(f"report: {workdir / 'report.html'}")
         return 0
+
+
+def fit(config: ConfigDict, workdir: Path, table: Table) -> None:
+    """Trains the whole recipe in `workdir` on a table in memory, without test rows: members and their vote, no report.
+
+    Raises:
+      InputError: as `train`; a structure that cannot be used is one.
+      KeyboardInterrupt: a signal asked to stop; the same call goes on from the checkpoints.
+    """
+    check_config(config)
+    with RunLock(workdir), StopFlag() as stop:
+        _is_same_run(config, workdir)
+        splits = splits_of_table(config, workdir, table, test_fraction=0)
+        dataset, splits, _ = _learn(config, workdir, table, splits, Stopwatch(), stop, strict=True)
+        if stop.is_set:
+            raise KeyboardInterrupt
+        hold_vote(config, workdir, dataset, splits)
+
+
+def _learn(
+    config: ConfigDict, workdir: Path, table: Table, splits: Splits, watch: Stopwatch, stop: StopFlag, strict: bool
+) -> tuple[Dataset, Splits, Outcome]:
+    """Features of the table's rows, their splits, and the members trained on them; all is written to `workdir`."""
+    write_json(workdir / "config.json", of.plain(config))
+    write_json(workdir / "environment.json", environment())
+    write_json(workdir / "splits.json", splits_to_json(splits, list(table.ids)))
+    of.compilation_cache(config)
+    mesh = of.device_mesh(config, config.kfold.folds + config.ensemble.members + 1)
+
+    with watch.measure("featurize"):
+        dataset = features_of(config, table)
+    write_csv(workdir / "rejected.csv", dict(zip(("input", "reason"), _columns(dataset.rejected), strict=True)))
+    if config.tight_binding.enabled:
+        _report_bands(workdir, dataset)
+        _warn_of_another_split(config, dataset.sha256)
+    if strict and dataset.rejected:
+        raise InputError(f"{': '.join(dataset.rejected[0])} (--strict)")
+    splits = splits_of_rows(splits, dataset)
+    say(
+        f"{len(dataset)} crystals ({len(dataset.rejected)} rejected) in {duration(watch.seconds['featurize'])}: "
+        f"{(splits.fold >= 0).sum()} to train, {splits.vote.sum()} vote, {splits.test.sum()} test"
+    )
+
+    with watch.measure("train"):
+        outcome = _train_members(config, workdir, dataset, splits, mesh, stop)
+    watch.seconds |= {"compile": outcome.compile_seconds, "train": watch.seconds["train"] - outcome.compile_seconds}
+    return dataset, splits, outcome
 
 
 def _say_scores(metrics: Mapping[str, Any]) -> None:

@@ -26,24 +26,32 @@ def split_table(config: ConfigDict, workdir: Path) -> tuple[Table, Splits]:
     But for the embedded table that an empty path makes: it is computed, once.
     """
     table = _table(config)
+    return table, splits_of_table(config, workdir, table, config.data.test_fraction)
+
+
+def splits_of_table(config: ConfigDict, workdir: Path, table: Table, test_fraction: float) -> Splits:
+    """The splits that `workdir` has stored, else new ones; `test_fraction` counts where the table names no split.
+
+    Raises:
+      InputError: rules, groupings or stored splits do not fit the table, or it cannot be split.
+    """
     check_classes(config, table.classes)
     stored = workdir / "splits.json"
     if stored.exists():
-        return table, splits_from_json(read_json(stored), list(table.ids))
+        return splits_from_json(read_json(stored), list(table.ids))
     formulas = [reduced_formula(structure.atomic_numbers) for structure in table.structures]
-    splits = make_splits(
+    return make_splits(
         formulas,
         table.labels,
         split=table.split,
         folds=config.kfold.folds,
         ensemble_members=config.ensemble.members,
         vote_fraction=config.data.vote_fraction,
-        test_fraction=config.data.test_fraction,
+        test_fraction=test_fraction,
         validation_fraction=config.ensemble.validation_fraction,
         seed=config.seed,
         classes=table.classes,
     )
-    return table, splits
 
 
 def split_identity(sha256: str, config: ConfigDict) -> dict[str, Any]:
@@ -63,7 +71,7 @@ def _table(config: ConfigDict) -> Table:
         raise InputError(
             f"config.data.path is empty, and the embedded table has the classes {', '.join(CLASSES)}, not "
             f"{', '.join(config.data.classes)}: give a labelled table, as --config.data.path=materials.parquet, or a "
-            "folder with id_prop.csv and CIF files"
+            "folder with id_prop.csv and structure files"
         )
     embedded = EmbeddedSettings(config.data.embedded_crystals, config.seed)
     say(f"config.data.path is empty: {embedded.crystals} embedded crystals, whose labels are a model's, not nature's")

@@ -69,7 +69,7 @@ def predict(
 
     Args:
       workdir: of a finished run.
-      inputs: CIF files, parquet tables, folders of either, globs.
+      inputs: structure files (`crystal.readers.READABLE`), parquet tables, folders of either, globs.
       output: CSV, or parquet where its name ends so; None: `predicted/<time>.csv` in `workdir`.
       strict: the first input that cannot be used is an error.
       allow_partial: vote with the members that are there.

@@ -1,5 +1,6 @@
 """A mistake on the command line is one clear message and exit status 2, before any compute."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from absl import flags
 from ml_collections import config_flags
 
-from jaxboost.command_line import load_config, parse_flags
+from jaxboost.command_line import HELP, asks_for_help, load_config, parse_flags
 from jaxboost.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -77,6 +78,23 @@ def test_a_config_may_import_another_one(tmp_path, monkeypatch):
     file.write_text("def get_config():\n  return {}\n")
     with pytest.raises(InputError, match="returns a ConfigDict"):
         load_config(str(file))
+
+
+def test_help_is_one_screen_and_leaves_no_flag_out():
+    done = subprocess.run([sys.executable, str(ROOT / "main.py"), "--help"], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout == HELP + "\n"
+    lines = HELP.splitlines()
+    assert len(lines) <= 40 and max(map(len, lines)) <= 80
+    source = (ROOT / "main.py").read_text()
+    defined = re.findall(r'DEFINE_\w+\("(\w+)"', source)
+    assert len(defined) >= 8 and [name for name in defined if name != "mode" and f"  --{name}" not in HELP] == []
+    modes = re.search(r'DEFINE_enum\("mode", "train", \[(.*?)\]', source)[1]
+    assert [mode for mode in re.findall(r"\w+", modes) if f"\n  {mode} " not in HELP] == []
+
+
+@pytest.mark.parametrize(("arguments", "asked"), [(["--help"], True), (["a", "-h"], True), (["--", "--help"], False)])
+def test_help_is_asked_for_before_the_inputs(arguments, asked):
+    assert asks_for_help(["main.py", *arguments]) == asked
 
 
 @pytest.mark.parametrize(

@@ -35,10 +35,10 @@ def fields(config: ConfigDict) -> dict[str, object]:
 
 def attributes_read() -> set[str]:
     """Names read as attributes in the code; by `ast`: a docstring that mentions a field does not count."""
-    sources = [*(ROOT / "jaxboost").rglob("*.py"), ROOT / "main.py"]
+    sources = [file for file in (ROOT / "jaxboost").rglob("*.py") if file.parent.name != "configs"]
     return {
         node.attr
-        for source in sources
+        for source in [*sources, ROOT / "main.py"]
         for node in ast.walk(ast.parse(source.read_text()))
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
     }

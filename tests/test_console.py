@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from jaxboost.console import Stopwatch, bar, duration, say, wrapped
+from jaxboost.console import Stopwatch, bar, duration, say, silence, wrapped
 
 
 def test_long_lines_are_broken_and_others_left_alone():
@@ -37,6 +37,17 @@ def test_say_prints_at_once(capsys):
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+def test_a_library_is_quiet_unless_it_is_asked(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    with silence(), silence(False), bar("working", 3) as progress:
+        progress(1)
+        say("inside")
+    with silence(False):
+        say("loud")
+    say("after")
+    assert capsys.readouterr() == ("loud\nafter\n", "")
 
 
 def test_without_a_terminal_the_bar_is_silent(capfd):

@@ -32,7 +32,7 @@ def test_files_folders_and_tables_in_the_order_given(folder):
     assert _names(inputs) == ["mine", "yours", "a.CIF", "b.cif", "notes.txt"] and len(inputs) == 5
     assert [isinstance(structure, Structure) for _, structure in found] == [True, True, False, True, False]
     assert found[3][1].atomic_numbers.tolist() == [11, 17]
-    assert "a.CIF" in found[2][1] and "only .cif" in found[4][1]
+    assert "a.CIF" in found[2][1] and "only *.cif, POSCAR*" in found[4][1]
 
 
 def test_reading_begins_anywhere(folder):
@@ -63,6 +63,23 @@ def test_globs_and_folders_of_tables(folder):
     assert _names(find_inputs([str(folder / "[ab].*")])) == ["a.CIF", "b.cif"]
 
 
+def test_a_folder_of_several_kinds(folder):
+    for name in ("POSCAR", "CONTCAR_2", "x.vasp", "y.json", "POSCAR_t.parquet", "z.cif.gz"):
+        (folder / name).write_text("")
+    assert _names(find_inputs([str(folder)])) == [
+        "CONTCAR_2", "POSCAR", "a.CIF", "b.cif", "x.vasp", "y.json", "z.cif.gz",
+    ]  # fmt: skip
+
+
+def test_json_beside_tables_is_about_the_tables(tmp_path):
+    (tmp_path / "about.json").write_text("{}")
+    assert _names(find_inputs([str(tmp_path)])) == ["about.json"]
+    write_parquet(tmp_path / "t.parquet", [("mine", SALT)], {})
+    assert _names(find_inputs([str(tmp_path)])) == ["mine"]
+    write_cif(tmp_path / "b.cif", SALT, ["Na", "Cl"])
+    assert _names(find_inputs([str(tmp_path)])) == ["about.json", "b.cif"]
+
+
 def test_a_table_that_cannot_be_opened_is_one_row_among_others(folder):
     (folder / "s.parquet").write_text("nothing")
     write_parquet(folder / "u.parquet", [], {})
@@ -77,7 +94,7 @@ def test_nothing_to_read_is_an_error(folder):
     with pytest.raises(InputError, match="nothing to predict"):
         find_inputs([])
     (folder / "empty").mkdir()
-    for missing in ("nowhere.cif", "empty", "*.poscar"):
+    for missing in ("nowhere.cif", "empty", "*.xyz"):
         with pytest.raises(InputError, match="no such file|no structure file"):
             find_inputs([str(folder / missing)])
     with pytest.raises(InputError, match="no row"):

@@ -115,7 +115,7 @@ def test_a_field_too_many_or_too_few_is_found():
         ("folds", r"did you mean config.kfold.folds\?"),
         ("ensemble.gamma", r"did you mean config.objective.gamma\?"),
         ("kfold", "is a section, its fields are .*kfold.folds"),
-        ("qqqqq", "see configs/extreme.py"),
+        ("qqqqq", "see jaxboost/configs/extreme.py"),
     ],
 )
 def test_the_nearest_field_is_named(name, said):

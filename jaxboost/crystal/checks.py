@@ -17,9 +17,16 @@ MIN_RELATIVE_VOLUME = 1e-4
 
 MAX_ATOMIC_NUMBER = 103
 
+_FULL_OCCUPANCY, _MAX_OCCUPANCY = 0.99, 1.01  # refinements of an ordered site end at 0.998(3) and the like
+
 
 class StructureError(InputError):
     """A structure that cannot be used; the message is the reason, as it stands in `rejected.csv`."""
+
+
+def is_full(occupancy: float) -> bool:
+    """Whether a site of this occupancy counts as ordered."""
+    return _FULL_OCCUPANCY <= occupancy <= _MAX_OCCUPANCY
 
 
 def check_structure(structure: Structure, max_atoms: int) -> None:

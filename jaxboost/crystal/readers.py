@@ -1,152 +1,85 @@
-"""Structure files -> `Structure`: strict where the parser is lenient, one reason a file."""
+"""Whatever holds a structure -> `Structure`: files told apart by their names, objects by what they can do."""
 
+import gzip
+import os
+import re
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import gemmi
-import numpy as np
-from gemmi import cif
-
-from jaxboost.crystal.checks import MAX_ATOMIC_NUMBER, MIN_DISTANCE, StructureError, closest_pair
+from jaxboost.crystal.checks import StructureError
+from jaxboost.crystal.cif_file import read_cif
+from jaxboost.crystal.json_file import parse_json, structure_from_dict
+from jaxboost.crystal.poscar_file import parse_poscar
 from jaxboost.crystal.structure import Structure
 
-READABLE_SUFFIXES = (".cif",)
+READABLE = "*.cif, POSCAR*, CONTCAR*, *.vasp, *.poscar, *.json"
+_KINDS = {".cif": "CIF", ".vasp": "POSCAR", ".poscar": "POSCAR", ".json": "JSON"}
+SUFFIXES = tuple(_KINDS)
+_PARSERS = {"POSCAR": parse_poscar, "JSON": parse_json}
 
-_CELL_TAGS = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
-_OPERATION_TAGS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz")
-_GROUP_TAGS = (
-    "_space_group_name_H-M_alt", "_symmetry_space_group_name_H-M", "_space_group_name_Hall",
-    "_symmetry_space_group_name_Hall", "_space_group_IT_number", "_symmetry_Int_Tables_number",
-)  # fmt: skip
-_FULL_OCCUPANCY = 0.99  # refinements of an ordered site end at 0.998(3) and the like
-_MAX_OCCUPANCY = 1.01
-_SAME_SITE = 0.05  # Angstrom; a file that lists images beside its operations repeats them to the printed digits
+
+def structure_kind(name: str | Path) -> str | None:
+    """'CIF', 'POSCAR' or 'JSON' by the name of a file, with or without `.gz`; None where it is another kind."""
+    base = re.sub(r"\.gz$", "", os.path.basename(name).lower())
+    suffix = os.path.splitext(base)[1]
+    if suffix in _KINDS:
+        return _KINDS[suffix]
+    is_table = suffix in (".parquet", ".pq", ".csv")
+    return "POSCAR" if base.startswith(("poscar", "contcar")) and not is_table else None
 
 
 def read_structure(path: str | Path) -> Structure:
-    """Reads one structure file, told apart by its suffix (`.cif`).
+    """Reads one structure file, whose kind its name tells (`READABLE`).
 
     Raises:
-      StructureError: another suffix, or the file is not one ordered crystal; the message names the file.
+      StructureError: another kind, or the file is not one ordered crystal; the message names the file.
     """
-    if Path(path).suffix.lower() not in READABLE_SUFFIXES:
-        raise StructureError(f"{path}: cannot read this kind of file, only {', '.join(READABLE_SUFFIXES)}")
-    return read_cif(path)
-
-
-def read_cif(path: str | Path) -> Structure:
-    """Reads the only data block with atoms, and expands it by its symmetry operations to the full cell.
-
-    Uncertainties in brackets are dropped; D and T are hydrogen. Operations come from the file's list, else
-    from the named space group; a file that gives neither lists its whole cell (P 1). A file that lists
-    symmetric images beside its operations counts each atom once. What makes no crystal
-    (`checks.check_structure`) is left to `make_crystal`.
-
-    Raises:
-      StructureError: no such file, not a CIF, no or several blocks with atoms, cell or coordinates missing, a
-        space group nobody knows, an unknown element, partial occupancy or two species on a site. The message
-        names the file.
-    """
+    kind = structure_kind(path)
+    if kind is None:
+        raise StructureError(f"{path}: cannot read this kind of file, only {READABLE}")
+    if kind == "CIF":
+        return read_cif(path)
     try:
-        document = cif.read(str(path))
-        return _read_block(_block_with_atoms(document))
+        return _PARSERS[kind](_text(path))
     except StructureError as error:
         raise StructureError(f"{path}: {error}") from error
-    except OSError as error:
-        raise StructureError(f"{path}: cannot be opened ({error.strerror or error})") from error
-    except (ValueError, RuntimeError) as error:
-        raise StructureError(f"{path}: not a readable CIF ({error})") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise StructureError(f"{path}: cannot be opened ({getattr(error, 'strerror', None) or error})") from error
 
 
-def _block_with_atoms(document: cif.Document) -> cif.Block:
-    blocks = [block for block in document if len(block.find_values("_atom_site_fract_x"))]
-    if not blocks:
-        raise StructureError(f"no atom: none of its {len(document)} data blocks has _atom_site_fract_x")
-    if len(blocks) > 1:
-        names = ", ".join(block.name for block in blocks)
-        raise StructureError(f"several data blocks have atoms ({names}): put each in a file of its own")
-    return blocks[0]
+def as_structure(found: Any) -> Structure:
+    """A `Structure` of whatever holds one.
+
+    Args:
+      found: a `Structure`, the path of a structure file, a pymatgen `Structure`, an ASE `Atoms`, or the dictionary of
+        either. The libraries are not imported: an object is asked for its dictionary.
+
+    Raises:
+      StructureError: what it holds is not one ordered crystal.
+      TypeError: something else.
+    """
+    if isinstance(found, Structure):
+        return found
+    if isinstance(found, str | Path):
+        return read_structure(found)
+    if isinstance(found, Mapping):
+        return structure_from_dict(found)
+    for name in ("todict", "as_dict"):  # ASE's before pymatgen's: its MSONAtoms have both
+        if callable(method := getattr(found, name, None)):
+            held = method()
+            if isinstance(held, Mapping):
+                return structure_from_dict(held)
+    raise TypeError(
+        f"{type(found).__name__} is no structure: give a jaxboost.crystal.Structure, a path, a pymatgen Structure or "
+        "an ASE Atoms"
+    )
 
 
-def _read_block(block: cif.Block) -> Structure:
-    for tag in _CELL_TAGS:
-        value = block.find_value("_cell_" + tag)
-        if value is None or not np.isfinite(cif.as_number(value)):
-            raise StructureError(f"no cell: _cell_{tag} is {value or 'missing'}")
-    for value in block.find_values("_atom_site_occupancy"):
-        # The parser turns what is no number into 1.
-        if value not in ("?", ".") and not _FULL_OCCUPANCY <= cif.as_number(value) <= _MAX_OCCUPANCY:
-            raise StructureError(
-                f"disorder/partial occupancy: a site has occupancy {value}; give an ordered model (every occupancy 1)"
-            )
-    small = gemmi.make_small_structure_from_block(block)
-    _check_symmetry_is_known(block, small)
-    for site in small.sites:
-        if not 1 <= _atomic_number(site) <= MAX_ATOMIC_NUMBER:
-            raise StructureError(f"unknown element {site.type_symbol or site.label!r} at site {site.label!r}")
-        if not np.isfinite(site.fract.tolist()).all():
-            raise StructureError(f"site {site.label!r} has no finite coordinates: {site.fract.tolist()}")
-    return _expand(small)
-
-
-def _atomic_number(site: gemmi.SmallStructure.Site) -> int:
-    if site.element.atomic_number == 0 and (site.type_symbol or site.label) == "T":
-        return 1
-    return site.element.atomic_number
-
-
-def _check_symmetry_is_known(block: cif.Block, small: gemmi.SmallStructure) -> None:
-    listed = next((set(map(_plain, values)) for tag in _OPERATION_TAGS if (values := block.find_values(tag))), set())
-    listed -= {"?", "."}
-    only_identity = len(listed) == 1 and gemmi.Op(*listed) == gemmi.Op()
-    if listed and not only_identity and len(small.cell.images) + 1 < max(2, len(listed)):
-        # The parser leaves out the whole list where it cannot follow one of its lines.
-        raise StructureError(f"{len(listed)} symmetry operations are listed and they form no space group")
-    if listed or small.spacegroup is not None:
-        return
-    for tag in _GROUP_TAGS:
-        value = block.find_value(tag)
-        if value is not None and value not in ("?", "."):
-            raise StructureError(f"unknown space group {cif.as_string(value)!r} and no list of symmetry operations")
-
-
-def _plain(value: str) -> str:
-    return cif.as_string(value).replace(" ", "").lower()
-
-
-def _expand(small: gemmi.SmallStructure) -> Structure:
-    lattice = np.array(small.cell.orth.mat.tolist()).T
-    sites = list(small.get_all_unit_cell_sites())
-    coords = np.array([site.fract.tolist() for site in sites])
-    numbers = np.array([_atomic_number(site) for site in sites])
-    if abs(np.linalg.det(lattice)) < 1e-6 or not np.isfinite(lattice).all():
-        return Structure(lattice, coords, numbers)  # check_structure says what is wrong with it
-    if len(small.cell.images):
-        _refuse_twice_listed(lattice, small)
-        coords, numbers = _merge_images(lattice, coords, numbers)
-    pair = closest_pair(lattice, coords, MIN_DISTANCE)
-    if pair is not None and numbers[pair[0]] != numbers[pair[1]]:
-        first, second = (gemmi.Element(int(numbers[atom])).name for atom in pair[:2])
-        raise StructureError(
-            f"disorder/partial occupancy: {first} and {second} share a site ({pair[2]:.3f} Angstrom apart)"
-        )
-    return Structure(lattice, coords, numbers)
-
-
-def _refuse_twice_listed(lattice: np.ndarray, small: gemmi.SmallStructure) -> None:
-    """One label twice on the very same place is a fault; symmetric images of a site are merged instead."""
-    pair = closest_pair(lattice, np.array([site.fract.tolist() for site in small.sites]), MIN_DISTANCE)
-    if pair is not None and pair[0] != pair[1]:
-        first, second = (small.sites[atom] for atom in pair[:2])
-        same = _atomic_number(first) == _atomic_number(second)
-        raise StructureError(
-            f"{'two atoms on one place' if same else 'disorder/partial occupancy'}: sites {first.label!r} "
-            f"and {second.label!r} are {pair[2]:.3f} Angstrom apart"
-        )
-
-
-def _merge_images(lattice: np.ndarray, coords: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Drops every atom that lies on an earlier one of its element."""
-    while (pair := closest_pair(lattice, coords, _SAME_SITE)) is not None and numbers[pair[0]] == numbers[pair[1]]:
-        later = max(pair[:2])
-        coords, numbers = np.delete(coords, later, axis=0), np.delete(numbers, later)
-    return coords, numbers
+def _text(path: str | Path) -> str:
+    """Comments may be in any encoding; what matters is ASCII."""
+    data = Path(path).read_bytes()
+    if str(path).lower().endswith(".gz"):
+        data = gzip.decompress(data)
+    return data.decode("utf-8-sig", errors="replace")

@@ -1,7 +1,8 @@
-"""Labelled tables of crystals: a parquet file, or a folder of CIF files with an `id_prop.csv`."""
+"""Labelled tables of crystals: a parquet file, or a folder of structure files with an `id_prop.csv`."""
 
 import csv
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxboost.crystal import Structure, StructureError, read_structure
+from jaxboost.crystal.readers import SUFFIXES, structure_kind
 from jaxboost.data.parquet import ParquetColumns, open_parquet
 from jaxboost.errors import InputError
 
@@ -32,7 +34,7 @@ class Table:
       classes: names of the classes, in the order of the labels.
       split: `[n]` 'train' or 'test', or None where the table names no split.
       source: the path as it was given.
-      sha256: of the file's bytes; for a folder, of the names and bytes of `id_prop.csv` and the CIF files.
+      sha256: of the file's bytes; for a folder, of the names and bytes of `id_prop.csv` and the structure files.
       rejected: (input, reason) of each row that could not be used; such rows stand in none of the arrays.
     """
 
@@ -72,7 +74,8 @@ def read_table(
     Args:
       path: a parquet file with `id_column`, `lattice` (9 numbers a row, row-major, rows are the vectors,
         Angstrom), `atomic_numbers` (n), `frac_coords` (3n), `label_column` and perhaps `split`; or a folder
-        with `id_prop.csv` (lines `id,label`, no header) and a file `<id>.cif` for each id.
+        with `id_prop.csv` (lines `id,label`, no header) and a structure file for each id: `<id>.cif`, or another
+        kind that is read (`<id>.vasp`, `<id>.json`), or the id is the name of the file (`POSCAR-7`).
       label_column: where the label of a parquet row stands (a folder has only one).
       classes: the known labels, in order; empty: the sorted distinct labels of the usable rows.
       id_column: where the id of a parquet row stands.
@@ -90,7 +93,7 @@ def read_table(
     source = Path(path)
     if not source.exists():
         raise InputError(
-            f"{path}: no such file or folder; give a parquet table, or a folder with {ID_PROP} and CIF files"
+            f"{path}: no such file or folder; give a parquet table, or a folder with {ID_PROP} and structure files"
         )
     if source.suffix.lower() in _PICKLES:
         raise InputError(f"{path}: files that may hold pickled objects are never opened; give the table as parquet")
@@ -135,8 +138,8 @@ def _list_folder(folder: Path, require_labels: bool) -> _Listing:
     listed = folder / ID_PROP
     if not listed.is_file():
         raise InputError(
-            f"{folder}: no {ID_PROP} there; write a line 'id,label' for each file <id>.cif, without a header "
-            "(to classify files without labels: --mode=predict --inputs=FOLDER)"
+            f"{folder}: no {ID_PROP} there; write a line 'id,label' for each file <id>.cif (or .vasp, .json), without "
+            "a header (to classify files without labels: --mode=predict --inputs=FOLDER)"
         )
     try:
         with listed.open(encoding="utf-8-sig", newline="") as lines:
@@ -145,17 +148,34 @@ def _list_folder(folder: Path, require_labels: bool) -> _Listing:
         raise InputError(f"{listed}: cannot be read ({error}); give UTF-8 text, lines 'id,label'") from error
     ids = [row[0] or None for row in rows]
     labels = [(row[1] or None) if require_labels and len(row) > 1 else None for row in rows]
-    return _Listing(ids, labels, None, lambda: [_read_cif(folder, name) for name in ids])
+    return _Listing(ids, labels, None, lambda: _read_files(folder, ids))
 
 
-def _read_cif(folder: Path, name: str | None) -> Structure | str:
+def _read_files(folder: Path, ids: Sequence[str | None]) -> list[Structure | str]:
+    files: dict[str, Path] = {}
+    for file in sorted(_structure_files(folder), key=lambda file: (structure_kind(file) != "CIF", file.name)):
+        files.setdefault(_without_suffix(file.name), file)
+        files[file.name] = file
+    return [_read_file(folder, name, files) for name in ids]
+
+
+def _read_file(folder: Path, name: str | None, files: dict[str, Path]) -> Structure | str:
     # An id is the name of a file in this very folder, so that a table from elsewhere can't reach outside.
     if name is None or Path(name).name != name or "\\" in name or "\0" in name:
-        return "the id is no file name: give the name of the CIF file without folder and suffix"
+        return "the id is no file name: give the name of the structure file without folder and suffix"
     try:
-        return read_structure(folder / f"{name}.cif")
+        return read_structure(files.get(name, folder / f"{name}.cif"))
     except StructureError as error:
         return str(error)
+
+
+def _structure_files(folder: Path) -> list[Path]:
+    return [file for file in folder.iterdir() if structure_kind(file) and file.is_file()]
+
+
+def _without_suffix(name: str) -> str:
+    """'a.b' of 'a.b.cif' and 'a.b.CIF.gz'; what is no suffix of a structure stays."""
+    return re.sub(rf"({'|'.join(map(re.escape, SUFFIXES))})(\.gz)?$", "", name, flags=re.IGNORECASE)
 
 
 def _check_ids(listing: _Listing, source: Path) -> None:
@@ -232,7 +252,7 @@ def _sha256(file: Path) -> str:
 
 def _sha256_of_folder(folder: Path) -> str:
     total = hashlib.sha256()
-    for file in sorted([folder / ID_PROP, *folder.glob("*.cif")], key=lambda file: file.name):
+    for file in sorted([folder / ID_PROP, *_structure_files(folder)], key=lambda file: file.name):
         if file.is_file():
             total.update(f"{file.name}\0{_sha256(file)}\n".encode())
     return total.hexdigest()

@@ -52,7 +52,7 @@ def make_splits(
       folds: folds of the cross-validation, at least 2.
       ensemble_members: how many own validation sets to draw, 0 or more.
       vote_fraction: share of the training rows that become vote rows.
-      test_fraction: share of all rows.
+      test_fraction: share of all rows; 0 for no test row.
       validation_fraction: share of the training rows left, for each ensemble member.
       seed: of all draws.
       classes: names for the labels, for messages; a named class without a row is an error too.
@@ -80,14 +80,17 @@ def make_splits(
         return _deal(group, labels, rows, shares, np.random.default_rng([seed, *stream]))
 
     everything = np.ones(len(labels), dtype=bool)
-    if split is None:
+    if split is None and test_fraction == 0:
+        test = ~everything
+    elif split is None:
         test = draw(everything, (1 - test_fraction, test_fraction), _TEST, 0) == 1
     else:
         test = _given_test(split, group, unique_formulas)
     vote = draw(~test, (1 - vote_fraction, vote_fraction), _VOTE, 0) == 1
     rest = ~test & ~vote
+    no_test = split is None and test_fraction == 0
     for part, count, field in (("test", test.sum(), "test_fraction"), ("vote", vote.sum(), "vote_fraction")):
-        if count == 0:
+        if count == 0 and not (no_test and part == "test"):
             raise InputError(f"no {part} row among {len(labels)}: give more rows, or raise config.data.{field}")
     _check_counts(np.bincount(labels[rest], minlength=len(names)), names, folds)
     fold = draw(rest, (1 / folds,) * folds, _FOLDS, 0)
@@ -154,11 +157,13 @@ def _given_test(split: np.ndarray, group: np.ndarray, formulas: np.ndarray) -> n
     return test
 
 
-def _check_settings(folds: int, ensemble_members: int, *fractions: float) -> None:
+def _check_settings(folds: int, ensemble_members: int, vote: float, test: float, validation: float) -> None:
     if folds < 2 or ensemble_members < 0:
         raise InputError(f"config.kfold.folds is {folds}, config.ensemble.members {ensemble_members}: at least 2 and 0")
-    fields = ("data.vote_fraction", "data.test_fraction", "ensemble.validation_fraction")
-    for name, value in zip(fields, fractions, strict=True):
+    fractions = {"data.vote_fraction": vote, "ensemble.validation_fraction": validation}
+    if test:
+        fractions["data.test_fraction"] = test
+    for name, value in fractions.items():
         if not 0 < value < 1:
             raise InputError(f"config.{name} is {value}: give a share of the rows above 0 and below 1")
 

@@ -21,7 +21,7 @@ from jaxboost.models.recall import Memory, Recall, joined
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """Sizes of the network; see `configs/quick.py` for what each means."""
+    """Sizes of the network; see `jaxboost/configs/extreme.py` for what each means."""
 
     classes: int
     cutoff: float

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """What is the same for all members; see `configs/extreme.py`."""
+    """What is the same for all members; see `jaxboost/configs/extreme.py`."""
 
     steps_per_epoch: int
     steps_per_call: int

@@ -1,162 +1,183 @@
-import csv
-import os
-from pathlib import Path
+"""The same crystal from every kind of file and from the objects of pymatgen and ASE."""
+
+import gzip
+import json
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
-from jaxboost.crystal import StructureError, make_crystal, read_structure
-from jaxboost.crystal.checks import check_structure
+from jaxboost.crystal import Structure, StructureError, as_structure, make_crystal, read_structure
+from jaxboost.crystal.json_file import parse_json
+from jaxboost.crystal.poscar_file import parse_poscar
+from jaxboost.crystal.readers import structure_kind
+from jaxboost.modalities.featurize import FeaturizerSettings, featurize_one
+from tests.crystals import prototype, write_cif
 
-REPOSITORY = Path(__file__).parents[2]
-CIF_FOLDER = Path(os.environ.get("JAXBOOST_DATA", REPOSITORY.parent / "shared" / "data")) / "cif"
-
-CELL = """data_test
-_cell_length_a 5.64(2)
-_cell_length_b 5.64(2)
-_cell_length_c 5.64(2)
-_cell_angle_alpha 90
-_cell_angle_beta 90.
-_cell_angle_gamma 90.00(1)
-"""
-SITES = """loop_
-_atom_site_label
-_atom_site_type_symbol
-_atom_site_fract_x
-_atom_site_fract_y
-_atom_site_fract_z
-_atom_site_occupancy
-"""
-P1 = "_symmetry_space_group_name_H-M 'P 1'\nloop_\n_symmetry_equiv_pos_as_xyz\n'x, y, z'\n"
-FM3M = "_space_group_name_H-M_alt 'F m -3 m'\n_space_group_IT_number 225\n"
-ROCKSALT_SITES = "Na1 Na+ 0 0 0 1\nCl1 Cl- 0.5 0.5 0.5 1.0\n"
+SYMBOLS = ("Sr", "Ti", "O", "O", "O")
+PEROVSKITE = prototype("perovskite", (38, 22, 8), 3.905)
 
 
-@pytest.fixture
-def cif(tmp_path):
-    def write(text: str | bytes, name: str = "test.cif") -> Path:
-        path = tmp_path / name
-        path.write_bytes(text.encode() if isinstance(text, str) else text)
-        return path
+class Fake:
+    """An object with nothing but a method that gives a dictionary."""
 
-    return write
+    def __init__(self, name, held):
+        setattr(self, name, lambda: held)
 
 
-def refused(path: Path) -> str:
-    with pytest.raises(StructureError) as caught:
-        make_crystal(read_structure(path))
-    return str(caught.value)
+def pymatgen_dict(structure, symbols):
+    sites = [
+        {"species": [{"element": symbol, "occu": 1}], "abc": place.tolist()}
+        for symbol, place in zip(symbols, structure.frac_coords, strict=True)
+    ]
+    return {"lattice": {"matrix": structure.lattice.tolist()}, "sites": sites}
 
 
-def test_rocksalt_from_a_named_group(cif):
-    structure = read_structure(cif(CELL + FM3M + SITES + ROCKSALT_SITES))
-    assert sorted(structure.atomic_numbers) == [11] * 4 + [17] * 4
-    np.testing.assert_allclose(structure.lattice, 5.64 * np.eye(3), atol=1e-9)
-    crystal = make_crystal(structure)
-    assert (crystal.space_group_number, crystal.formula, crystal.n_atoms) == (225, "ClNa", 2)
+def ase_dict(structure):
+    positions = structure.frac_coords @ structure.lattice
+    return {"cell": structure.lattice, "numbers": structure.atomic_numbers, "positions": positions, "pbc": [True] * 3}
 
 
-def test_listed_operations_are_used_also_in_a_setting_no_table_has(cif):
-    centring = "loop_\n_space_group_symop_operation_xyz\nx,y,z\nx,y+1/2,z+1/2\nx+1/2,y,z+1/2\n'x+1/2, y+1/2, z'\n"
-    structure = read_structure(cif(CELL + centring + SITES + ROCKSALT_SITES))
-    assert len(structure.atomic_numbers) == 8
-    thirds = "loop_\n_symmetry_equiv_pos_as_xyz\nx,y,z\nx+1/3,y,z\nx+2/3,y,z\n"
-    assert len(read_structure(cif(CELL + thirds + SITES + ROCKSALT_SITES)).atomic_numbers) == 6
+def write_poscar(path, structure, symbols):
+    rows = ["written by a test", "1.0", *(" ".join(map(repr, row)) for row in structure.lattice.tolist())]
+    rows += [" ".join(symbols), " ".join("1" for _ in symbols), "Direct"]
+    rows += [" ".join(map(repr, row)) for row in structure.frac_coords.tolist()]
+    path.write_text("\n".join(rows) + "\n")
+    return path
 
 
-@pytest.mark.parametrize("operation", ["x+1/5,y,z", "x+y+z", "nonsense", "-y,x,z"])
-def test_operations_that_the_parser_would_drop_are_refused(cif, operation):
-    listed = f"loop_\n_symmetry_equiv_pos_as_xyz\nx,y,z\n{operation}\n"
-    assert "symmetry operations" in refused(cif(CELL + listed + SITES + ROCKSALT_SITES))
-    without_identity = "loop_\n_symmetry_equiv_pos_as_xyz\n-x,-y,-z\n"
-    assert "symmetry operations" in refused(cif(CELL + without_identity + SITES + ROCKSALT_SITES))
+def assert_same(found, expected=PEROVSKITE):
+    """The crystal, and every array that is made of it."""
+    assert make_crystal(found).content_hash == make_crystal(expected).content_hash
+    settings = FeaturizerSettings(cutoff=5.0, neighbors=8)
+    left, right = featurize_one(found, settings), featurize_one(expected, settings)
+    for field in fields(left):
+        of_both = getattr(left, field.name), getattr(right, field.name)
+        if of_both[0].dtype.kind == "f":
+            np.testing.assert_allclose(*of_both, atol=1e-5, err_msg=field.name)
+        else:
+            assert of_both[0].tolist() == of_both[1].tolist(), field.name
 
 
-def test_brackets_bonds_after_the_atoms_and_isotopes(cif):
-    bonds = "loop_\n_geom_bond_atom_site_label_1\n_geom_bond_atom_site_label_2\nD1 O1\n"
-    sites = "D1 D 0.10(3) 0.2 0.3 1\nT1 T -0.4 0.2 0.3 ?\nO1 O2- 0.3512(12) 0.7 1.9 .\n"
-    structure = read_structure(cif(CELL + P1 + SITES + sites + bonds))
-    assert structure.atomic_numbers.tolist() == [1, 1, 8]
-    np.testing.assert_allclose(structure.frac_coords[2] % 1, [0.3512, 0.7, 0.9], atol=1e-12)
-    assert make_crystal(structure).formula == "H2O"
-
-
-def test_images_listed_beside_the_operations_count_once(cif):
-    images = "Na2 Na 0.0 0.5 0.5 1\nNa3 Na 0.5001 0 0.5 1\n"
-    structure = read_structure(cif(CELL + FM3M + SITES + ROCKSALT_SITES + images))
-    assert sorted(structure.atomic_numbers) == [11] * 4 + [17] * 4
-
-
-def test_special_positions_printed_as_decimals(cif):
-    hexagonal = CELL.replace("90.00(1)", "120").replace("_b 5.64(2)", "_b 5.640")
-    group = "_symmetry_Int_Tables_number 194\n_symmetry_space_group_name_H-M 'P 63/m m c'\n"
-    structure = read_structure(cif(hexagonal + group + SITES + "Mg1 Mg 0.3333 0.6667 0.25 1\n"))
-    assert len(structure.atomic_numbers) == 2
-    assert make_crystal(structure).space_group_number == 194
-
-
-def test_no_symmetry_at_all_means_the_whole_cell(cif):
-    assert len(read_structure(cif(CELL + SITES + ROCKSALT_SITES)).atomic_numbers) == 2
-
-
-def test_the_only_block_with_atoms_is_found(cif):
-    text = "data_global\n_journal_year 2019\n" + CELL + P1 + SITES + ROCKSALT_SITES
-    assert len(read_structure(cif(text)).atomic_numbers) == 2
-    both = CELL + P1 + SITES + ROCKSALT_SITES
-    assert "(test, second)" in refused(cif(both + both.replace("data_test", "data_second")))
+def test_every_file_gives_the_same_crystal(tmp_path):
+    files = [
+        write_cif(tmp_path / "a.CIF", PEROVSKITE, SYMBOLS),
+        write_poscar(tmp_path / "CONTCAR", PEROVSKITE, SYMBOLS),
+        tmp_path / "pymatgen.json",
+        tmp_path / "ase.json",
+    ]
+    files[2].write_text(json.dumps(pymatgen_dict(PEROVSKITE, SYMBOLS)))
+    held = {name: np.asarray(value).tolist() for name, value in ase_dict(PEROVSKITE).items()}
+    files[3].write_text(json.dumps(held))
+    for file in [*files]:
+        files.append(file.with_name(f"{file.name}.gz"))
+        files[-1].write_bytes(gzip.compress(file.read_bytes()))
+    for file in files:
+        found = read_structure(file)
+        assert make_crystal(found) == make_crystal(PEROVSKITE), file
+        if file.suffix != ".gz":
+            assert_same(found)
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"),
+    ("name", "kind"),
     [
-        ("", "no atom"),
-        (CELL, "no atom"),
-        (CELL + P1 + SITES, "no atom"),
-        ("not a cif at all", "not a readable CIF"),
-        (b"data_\xff\xfe\x00\x01\n_x \xff", "not a readable CIF"),
-        ((CELL + P1 + SITES + ROCKSALT_SITES)[:-12], "not a readable CIF"),
-        (P1.join(["data_x\n", SITES]) + ROCKSALT_SITES, "no cell: _cell_length_a is missing"),
-        (CELL.replace("_b 5.64(2)", "_b ?") + P1 + SITES + ROCKSALT_SITES, "no cell: _cell_length_b is ?"),
-        (CELL.replace("_b 5.64(2)", "_b 0") + P1 + SITES + ROCKSALT_SITES, "no volume"),
-        (CELL.replace("_b 5.64(2)", "_b -5") + P1 + SITES + ROCKSALT_SITES, "left-handed"),
-        (CELL.replace("90.00(1)", "180") + P1 + SITES + ROCKSALT_SITES, "no volume"),
-        (CELL + P1 + SITES + "Na1 Na 0 0 nan 1\n", "'Na1' has no finite coordinates"),
-        (CELL + P1 + SITES + "Na1 Na 0 ? 0 1\n", "'Na1' has no finite coordinates"),
-        (CELL + P1 + SITES + "Q1 Qq 0 0 0 1\n", "unknown element 'Qq' at site 'Q1'"),
-        (CELL + P1 + SITES + "Og1 Og 0 0 0 1\n", "unknown element 'Og'"),
-        (CELL + P1 + SITES + "Na1 Na 0 0 0 0.5\n", "partial occupancy"),
-        (CELL + P1 + SITES + "Na1 Na 0 0 0 0.95(2)\n", "partial occupancy"),
-        (CELL + P1 + SITES + "Na1 Na 0 0 0 1.5\n", "partial occupancy"),
-        (CELL + P1 + SITES + "Na1 Na 0 0 0 full\n", "partial occupancy"),
-        (CELL + P1 + SITES + "Na1 Na 0 0 0 1\nK1 K 0 0 0.99 1\n", "Na and K share a site"),
-        (CELL + FM3M + SITES + "Na1 Na 0 0 0 1\nK1 K 0 .5 0.5 1\n", "share a site"),
-        (CELL + P1 + SITES + "Na1 Na 0 0 0 1\nNa2 Na 0 0 0 1\n", "two atoms on one place"),
-        (CELL + FM3M + SITES + "Na1 Na 0 0 0 1\nNa2 Na 0 0 0 1\n", "two atoms on one place"),
-        (CELL + "_symmetry_space_group_name_H-M 'Q 7 x'\n" + SITES + ROCKSALT_SITES,
-         "unknown space group 'Q 7 x'"),
+        ("a/b.cif", "CIF"),
+        ("B.CIF", "CIF"),
+        ("b.cif.gz", "CIF"),
+        ("POSCAR", "POSCAR"),
+        ("poscar-7.final", "POSCAR"),
+        ("CONTCAR.gz", "POSCAR"),
+        ("x.vasp", "POSCAR"),
+        ("POSCAR.json", "JSON"),
+        ("POSCAR.parquet", None),
+        ("x.xyz", None),
+        ("my_POSCAR", None),
+        ("cif", None),
     ],
-)  # fmt: skip
-def test_what_is_no_ordered_crystal_is_refused_with_a_reason(cif, text, reason):
-    assert reason in refused(cif(text))
+)
+def test_names_tell_the_kind(name, kind):
+    assert structure_kind(name) == kind
 
 
-def test_reasons_name_the_file(cif, tmp_path):
-    path = cif("", "empty one.cif")
-    with pytest.raises(StructureError, match="empty one.cif: "):
-        read_structure(path)
-    with pytest.raises(StructureError, match="absent.cif: cannot be opened"):
-        read_structure(tmp_path / "absent.cif")
-    with pytest.raises(StructureError, match=r"POSCAR: cannot read this kind of file, only \.cif"):
-        read_structure(tmp_path / "POSCAR")
+def test_what_cannot_be_read_is_refused_by_name(tmp_path):
+    with pytest.raises(StructureError, match=r"a.xyz: cannot read this kind of file, only \*\.cif, POSCAR\*"):
+        read_structure(tmp_path / "a.xyz")
+    for name in ("a.cif.gz", "POSCAR.gz", "a.json.gz"):
+        (tmp_path / name).write_bytes(b"no gzip")
+        with pytest.raises(StructureError, match=f"{name}: "):
+            read_structure(tmp_path / name)
+        (tmp_path / name).write_bytes(gzip.compress(b"x" * 1000)[:-12])
+        with pytest.raises(StructureError, match=f"{name}: "):
+            read_structure(tmp_path / name)
 
 
-@pytest.mark.skipif(not CIF_FOLDER.is_dir(), reason=f"no reference data at {CIF_FOLDER}")
-def test_the_reference_files_are_all_read():
-    files = sorted(CIF_FOLDER.glob("*.cif"))
-    with (CIF_FOLDER / "id_prop.csv").open() as table:
-        listed = {row[0].removesuffix(".cif") for row in csv.reader(table) if row}
-    assert len(files) == 120 and {file.stem for file in files} <= listed
-    for file in files:
-        structure = read_structure(file)
-        check_structure(structure, 400)
-        assert make_crystal(structure).n_atoms <= len(structure.atomic_numbers)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_damage_has_no_other_end_than_a_reason(tmp_path):
+    """Every text is a structure or a `StructureError`: a file that is neither would stop all the others."""
+    rng = np.random.default_rng(0)
+    poscar = write_poscar(tmp_path / "POSCAR", PEROVSKITE, SYMBOLS).read_text()
+    held = json.dumps(pymatgen_dict(PEROVSKITE, SYMBOLS))
+    pieces = ["", "-", "1e999", "nan", "[]", "{}", "null", "\n", "9" * 30, '"x"', "\0", "T", "1 ", "S\n", "C\n"]
+    found = []
+    for parse, text in ((parse_poscar, poscar), (parse_json, held)) * 400:
+        begin, length = rng.integers(len(text)), rng.integers(12)
+        try:
+            parse(text[:begin] + pieces[rng.integers(len(pieces))] + text[begin + length :])
+            found.append("structure")
+        except StructureError:
+            found.append("reason")
+    assert set(found) == {"structure", "reason"}
+
+
+def test_objects_are_asked_for_their_dictionary(tmp_path):
+    file = write_cif(tmp_path / "a.cif", PEROVSKITE, SYMBOLS)
+    ase, pymatgen = ase_dict(PEROVSKITE), pymatgen_dict(PEROVSKITE, SYMBOLS)
+    for found in (PEROVSKITE, file, str(file), ase, pymatgen, Fake("todict", ase), Fake("as_dict", pymatgen)):
+        structure = as_structure(found)
+        assert isinstance(structure, Structure) and make_crystal(structure) == make_crystal(PEROVSKITE)
+    for found in (7, None, object(), Fake("as_dict", [1]), PEROVSKITE.lattice):
+        with pytest.raises(TypeError, match=f"{type(found).__name__} is no structure"):
+            as_structure(found)
+
+
+def test_what_ase_writes(tmp_path):
+    ase = pytest.importorskip("ase", reason="ase is not installed")
+    from ase.io import write
+    from ase.io.jsonio import encode
+
+    atoms = ase.Atoms(SYMBOLS, cell=PEROVSKITE.lattice, scaled_positions=PEROVSKITE.frac_coords, pbc=True)
+    assert_same(as_structure(atoms))
+    write(tmp_path / "row.json", atoms)
+    (tmp_path / "atoms.json").write_text(encode(atoms))
+    write(tmp_path / "POSCAR", atoms, format="vasp", direct=True)
+    write(tmp_path / "cartesian.vasp", atoms, format="vasp")
+    write(tmp_path / "a.cif", atoms)
+    for file in tmp_path.iterdir():
+        assert_same(read_structure(file))
+    write(tmp_path / "two.json", [atoms, atoms])
+    with pytest.raises(StructureError, match="2 structures"):
+        read_structure(tmp_path / "two.json")
+    with pytest.raises(StructureError, match="molecule|repeat"):
+        as_structure(ase.Atoms("H2", [[0, 0, 0], [0, 0, 0.74]]))
+    atoms.info["occupancy"] = {"0": {"Sr": 0.5}}
+    with pytest.raises(StructureError, match="partial occupancy"):
+        as_structure(atoms)
+
+
+def test_what_pymatgen_writes(tmp_path):
+    core = pytest.importorskip("pymatgen.core", reason="pymatgen is not installed")
+    structure = core.Structure(PEROVSKITE.lattice, SYMBOLS, PEROVSKITE.frac_coords)
+    assert_same(as_structure(structure))
+    charged = structure.copy().add_oxidation_state_by_element({"Sr": 2, "Ti": 4, "O": -2})
+    assert_same(as_structure(charged))
+    structure.to(str(tmp_path / "a.json"))
+    structure.to(str(tmp_path / "a.cif"))
+    structure.to(str(tmp_path / "POSCAR"), fmt="poscar")
+    for file in tmp_path.iterdir():
+        assert_same(read_structure(file))
+    structure[0] = {"Sr": 0.5, "Ba": 0.5}
+    with pytest.raises(StructureError, match=r"site 0 has (Sr 0.5 and Ba 0.5|Ba 0.5 and Sr 0.5)"):
+        as_structure(structure)
+    with pytest.raises(StructureError, match="molecule"):
+        as_structure(core.Molecule(["H", "H"], [[0, 0, 0], [0, 0, 0.74]]))

@@ -230,6 +230,14 @@ def test_a_cif_that_cannot_be_read_is_rejected(tmp_path):
     assert all(".cif" in reason for _, reason in table.rejected)
 
 
+def test_an_id_finds_any_kind_of_structure_file(tmp_path):
+    folder = write_folder(tmp_path, "a,TI\nPOSCAR-7,TI\nc.vasp,TI\nd.e,TI\n", names=("a",))
+    for name, element in (("a.vasp", "Bi"), ("POSCAR-7", "Sb"), ("c.vasp", "As"), ("d.e.POSCAR", "P")):
+        (folder / name).write_text(f"x\n4\n1 0 0\n0 1 0\n0 0 1\n{element}\n1\nDirect\n0 0 0\n")
+    table = read(folder)
+    assert [s.atomic_numbers[0] for s in table.structures] == [84, 51, 33, 15]
+
+
 @pytest.mark.parametrize("name", ["../a", "/etc/a", "sub/a", "..\\a"])
 def test_an_id_cannot_reach_outside_its_folder(tmp_path, name):
     (tmp_path / "a.cif").write_text(CIF)

@@ -93,6 +93,15 @@ def test_the_given_split_is_the_test():
     np.testing.assert_array_equal(make_splits(formulas, labels, split=split).test, split == "test")
 
 
+def test_no_test_row_where_none_is_asked_for():
+    formulas, labels = table()
+    splits = make_splits(formulas, labels, test_fraction=0)
+    assert not splits.test.any() and ((splits.fold >= 0) != splits.vote).all()
+    assert splits.vote.mean() == pytest.approx(0.06, abs=0.01)
+    own = make_splits(formulas, labels, split=np.where(formulas < "X3", "test", "train"), test_fraction=0)
+    assert own.test.any(), "the table's own split counts"
+
+
 def test_the_order_of_the_rows_changes_nothing():
     formulas, labels = table()
     order = np.random.default_rng(1).permutation(len(labels))
