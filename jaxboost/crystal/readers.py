@@ -6,7 +6,14 @@ import gemmi
 import numpy as np
 from gemmi import cif
 
-from jaxboost.crystal.checks import MAX_ATOMIC_NUMBER, MIN_DISTANCE, StructureError, closest_pair
+from jaxboost.crystal.checks import (
+    MAX_ATOMIC_NUMBER,
+    MIN_DISTANCE,
+    StructureError,
+    check_cell,
+    closest_pair,
+    without_repeats,
+)
 from jaxboost.crystal.structure import Structure
 
 READABLE_SUFFIXES = (".cif",)
@@ -19,6 +26,8 @@ _GROUP_TAGS = (
 )  # fmt: skip
 _FULL_OCCUPANCY = 0.99  # refinements of an ordered site end at 0.998(3) and the like
 _MAX_OCCUPANCY = 1.01
+_LARGEST_FILE = 1 << 26  # bytes
+_MOST_SITES = 100_000  # 520 atoms with 192 operations
 _SAME_SITE = 0.05  # Angstrom; a file that lists images beside its operations repeats them to the printed digits
 
 
@@ -47,6 +56,8 @@ def read_cif(path: str | Path) -> Structure:
         names the file.
     """
     try:
+        if Path(path).stat().st_size > _LARGEST_FILE:
+            raise StructureError(f"more than {_LARGEST_FILE >> 20} MiB: no structure file is that large")
         document = cif.read(str(path))
         return _read_block(_block_with_atoms(document))
     except StructureError as error:
@@ -115,10 +126,17 @@ def _plain(value: str) -> str:
 
 def _expand(small: gemmi.SmallStructure) -> Structure:
     lattice = np.array(small.cell.orth.mat.tolist()).T
+    if len(small.sites) * (len(small.cell.images) + 1) > _MOST_SITES:
+        raise StructureError(
+            f"{len(small.sites)} sites and {len(small.cell.images) + 1} symmetry operations make more than "
+            f"{_MOST_SITES:,} atoms: give the primitive cell, or list each atom once"
+        )
     sites = list(small.get_all_unit_cell_sites())
     coords = np.array([site.fract.tolist() for site in sites])
     numbers = np.array([_atomic_number(site) for site in sites])
-    if abs(np.linalg.det(lattice)) < 1e-6 or not np.isfinite(lattice).all():
+    try:
+        check_cell(lattice, len(small.sites))
+    except StructureError:
         return Structure(lattice, coords, numbers)  # check_structure says what is wrong with it
     if len(small.cell.images):
         _refuse_twice_listed(lattice, small)
@@ -146,7 +164,5 @@ def _refuse_twice_listed(lattice: np.ndarray, small: gemmi.SmallStructure) -> No
 
 def _merge_images(lattice: np.ndarray, coords: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Drops every atom that lies on an earlier one of its element."""
-    while (pair := closest_pair(lattice, coords, _SAME_SITE)) is not None and numbers[pair[0]] == numbers[pair[1]]:
-        later = max(pair[:2])
-        coords, numbers = np.delete(coords, later, axis=0), np.delete(numbers, later)
-    return coords, numbers
+    kept = without_repeats(lattice, coords, numbers, _SAME_SITE)
+    return coords[kept], numbers[kept]
