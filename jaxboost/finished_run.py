@@ -247,8 +247,9 @@ def write_results(
     """Predictions, figures, report, and last `metrics.json`: where that stands, all is written.
 
     `environment` is what the members were trained in; `log` is empty where the table is another than the run's.
+    `metrics.json` has `notes` too where there are any, as on members that are left out of the vote.
     """
     write_csv(folder / "predictions.csv", evaluation.predictions)
     with bar("drawing", None):
         draw(folder, metrics, evaluation.cases, log=log, notes=notes, environment=environment)
-    write_json(folder / "metrics.json", metrics)
+    write_json(folder / "metrics.json", metrics | ({"notes": notes} if notes else {}))
