@@ -235,8 +235,10 @@ def test_a_device_without_the_memory_for_one_member_is_said_after_few_tries(crew
     assert tried == [None, 2, 1]
 
 
-def test_a_run_that_stopped_goes_on_as_if_it_had_not(crew, train, alone, tmp_path):
-    first = train(crew[0].values(), tmp_path, calls=3)  # of two calls an epoch
+@pytest.mark.parametrize(("calls", "every"), [(3, 1), (3, 100), (4, 100)])
+def test_a_run_that_stopped_goes_on_as_if_it_had_not(crew, train, alone, tmp_path, calls, every):
+    """Of two calls an epoch: after the first epoch and within the second, also where no checkpoint was due."""
+    first = train(crew[0].values(), tmp_path, calls=calls, checkpoint_every=every)
     assert {run.step for run in first.restored.values()} == {1}
     assert not any(run.fitted["finished"] for run in first.restored.values())
     second = train(crew[0].values(), tmp_path)
