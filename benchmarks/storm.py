@@ -1,6 +1,6 @@
 """Kills, SIGTERMs, flipped bytes and full disks over one small run, which then ends as if nothing had happened.
 
-    python -m benchmarks.storm [--rounds=100] [--seed=0]
+    python -m benchmarks.storm [--rounds=100] [--seed=0] [--folder=FOLDER]
 
 In each round the run is started and one thing happens to it at a random moment: SIGKILL, SIGTERM, or SIGTERM twice and
 SIGKILL; before some rounds a byte of its newest checkpoint is flipped, or its disk is filled up. After each round every
@@ -22,7 +22,7 @@ import jax
 import numpy as np
 
 from benchmarks.forked_main import Call, ForkedMain, can_mount
-from jaxboost.console import Stopwatch, duration
+from jaxboost.console import duration
 from jaxboost.training import has_checkpoint, restore_checkpoint
 from tests.trained_run import write_config
 
@@ -147,25 +147,32 @@ def weather(scene: Scene, rounds: int, rng: np.random.Generator, logs: Path) -> 
 
 
 def main() -> None:
-    """Trains the undisturbed run, which also fills the cache of compiled programs, then lets the storm begin."""
+    """Trains the undisturbed run, which also fills the cache of compiled programs; then the storm begins."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, help="of compiled programs and the undisturbed run, to be used again")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        place, disk = Path(folder), Path(folder) / "disk"
+    with tempfile.TemporaryDirectory() as temporary:
+        place = arguments.folder or Path(temporary)
+        place.mkdir(exist_ok=True)
+        disk = Path(temporary) / "disk"
         disk.mkdir()
         config = f"--config={write_config(place)}"
         with ForkedMain(disk if can_mount() else None) as forked:
-            for name in ("first", "undisturbed"):  # the first one compiles
-                watch = Stopwatch()
-                call = forked.start(config, f"--workdir={place / name}", log=place / f"{name}.log")
-                if call.wait() != 0:
-                    raise SystemExit(call.said())
-                print(f"{name} run: {duration(watch.total())}", flush=True)
+            undisturbed = place / "undisturbed"
+            call = forked.start(config, f"--workdir={undisturbed}", log=Path(temporary) / "undisturbed.log")
+            if call.wait() != 0:
+                raise SystemExit(call.said())
+            taken = json.loads((undisturbed / "metrics.json").read_text())["timing_s"]
+            seconds = taken["total"] - taken["compile"]
+            print(
+                f"the undisturbed run took {duration(seconds)}, {duration(taken['compile'])} of compiling beside",
+                flush=True,
+            )
             workdir = forked.seen(disk / "run") if can_mount() else disk / "run"
-            scene = Scene(forked, (config, f"--workdir={disk / 'run'}"), workdir, place / name, watch.total())
-            weather(scene, arguments.rounds, np.random.default_rng(arguments.seed), place)
+            scene = Scene(forked, (config, f"--workdir={disk / 'run'}"), workdir, undisturbed, seconds)
+            weather(scene, arguments.rounds, np.random.default_rng(arguments.seed), Path(temporary))
 
 
 if __name__ == "__main__":
