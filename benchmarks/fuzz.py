@@ -46,7 +46,7 @@ _SYMMETRY = (
     "_symmetry_space_group_name_H-M 'P 1'\n",
     "_space_group_name_H-M_alt 'F m -3 m'\n_space_group_IT_number 225\n",
     "loop_\n_symmetry_equiv_pos_as_xyz\n'x, y, z'\n'-x, -y, -z'\n'x+1/2, y+1/2, z'\n'-x+1/2, -y+1/2, -z'\n",
-    "_symmetry_Int_Tables_number 194\n",
+    "_symmetry_Int_Tables_number 194\n_symmetry_space_group_name_H-M 'P 63/m m c'\n",
 )
 CIFS = tuple(
     f"data_{number}\n{_CELL.format(c=5.64 + number)}_cell_angle_gamma {120 if '194' in group else 90}\n{group}{_SITES}"

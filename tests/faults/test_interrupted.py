@@ -86,7 +86,7 @@ def test_a_run_that_met_everything_ends_with_the_bytes_of_one_that_met_nothing(t
 
     # SIGKILL while training and saving.
     call = forked.start(*arguments, log=tmp_path / "killed")
-    wait_for(call, (workdir / "log.jsonl").exists)
+    wait_for(call, lambda: any(workdir.glob("members/*/LAST_GOOD")))
     time.sleep(RNG.uniform(0, 1))
     call.signal(signal.SIGKILL)
     assert call.wait() == -signal.SIGKILL, call.said()

@@ -78,11 +78,11 @@ def test_a_feature_that_is_the_label_is_named(features):
     label = np.random.default_rng(1).integers(0, 3, len(features))
     rows = np.arange(len(features))
     assert telling_columns(features, label, rows) == []
-    column = np.where(rows % 150 == 0, np.nan, label * -2.5)[:, None].astype(np.float32)  # unknown here and there
+    column = np.where(rows == 7, np.nan, label * -2.5)[:, None].astype(np.float32)  # of one it is not known
     for part in ("scalars", "electrons"):
         leaking = replace(features, **{part: np.concatenate([getattr(features, part), column], axis=1)})
         (found,) = telling_columns(leaking, label, rows)
-        assert found.name.startswith(f"{part}.") and 0.99 <= found.accuracy < 1
+        assert found.name.startswith(f"{part}.") and 0.99 <= found.accuracy <= 1
         assert found.name in in_words([found])
     assert in_words([]) == ""
 
