@@ -80,8 +80,9 @@ def check_cell(lattice: np.ndarray, n_atoms: int) -> None:
     """
     if not np.isfinite(lattice).all():
         raise StructureError("a number in lattice is NaN or infinite: correct it in the source of the structure")
-    lengths = np.linalg.norm(lattice, axis=1)
-    volume = float(np.linalg.det(lattice))
+    with np.errstate(over="ignore", invalid="ignore"):  # of vectors of 1e200: they are absurd, as is said below
+        lengths = np.linalg.norm(lattice, axis=1)
+        volume = float(np.linalg.det(lattice))
     if lengths.min() == 0.0 or abs(volume) < MIN_RELATIVE_VOLUME * lengths.prod():
         raise StructureError(
             f"the cell has no volume ({volume:.3g} Angstrom^3): its vectors lie in a plane or on a line"

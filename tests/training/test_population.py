@@ -216,7 +216,7 @@ def test_out_of_memory_fewer_members_run_at_once_with_the_same_result(crew, trai
 
     def program(network: Any, settings: Any, mesh: Any, at_once: int | None) -> Any:
         tried.append(at_once)
-        fits = cached(network, whole.settings, mesh)
+        fits = cached(network, whole.settings, mesh, None)
         return {None: Exhausted(), 2: Exhausted(fits, calls=3), 1: fits}[at_once]
 
     monkeypatch.setattr(loop, "population_program", program)
