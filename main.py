@@ -11,6 +11,7 @@ from jaxboost.console import wrapped
 from jaxboost.environment import found_devices
 from jaxboost.errors import InputError
 from jaxboost.limits import check_config
+from jaxboost.run_folder import explained
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "recipe to train, as configs/quick.py")
 _MODE = flags.DEFINE_enum("mode", "train", ["train", "evaluate", "predict", "doctor"], "what to do")
@@ -28,6 +29,10 @@ def main(argv: list[str]) -> int:
         return _run([*_INPUTS.value, *argv[1:]])
     except InputError as error:
         return _refuse(error)
+    except OSError as error:
+        if (reason := explained(error)) is None:
+            raise
+        return _refuse(reason)
 
 
 def _run(inputs: list[str]) -> int:

@@ -25,7 +25,7 @@ from jaxboost.models import Memory, Network
 from jaxboost.reporting.album import draw
 from jaxboost.run_folder import read_json, write_csv, write_json
 from jaxboost.training.checkpoints import has_checkpoint, restore_checkpoint
-from jaxboost.training.loop import check_identity
+from jaxboost.training.member_checkpoint import check_identity
 from jaxboost.training.roster import reference_rows
 
 
@@ -148,9 +148,11 @@ def restore_members(
                 "again to train them" + (", or vote with the rest by --allow_partial" if restored else "")
             )
         notes.append(f"{len(restored)} of {len(names)} members vote; the others cannot be restored:\n  {reasons}")
-    failed = [member.name for member, fitted in restored if fitted["failed"]]
+    # Checkpoints of before do not say where.
+    failed = {member.name: fitted.get("diverged") for member, fitted in restored if fitted["failed"]}
     if failed:
-        notes.append(f"left out of the vote, since a gradient was not finite: {', '.join(failed)}")
+        where = ", ".join(name + (f" ({found})" if found else "") for name, found in failed.items())
+        notes.append(f"left out of the vote, since a gradient was not finite: {where}")
     for note in notes:
         say(note)
     good = [(member, fitted) for member, fitted in restored if not fitted["failed"]]
@@ -271,8 +273,9 @@ def write_results(
     """Predictions, figures, report, and last `metrics.json`: where that stands, all is written.
 
     `environment` is what the members were trained in; `log` is empty where the table is another than the run's.
+    `metrics.json` has `notes` too where there are any, as on members that are left out of the vote.
     """
     write_csv(folder / "predictions.csv", evaluation.predictions)
     with bar("drawing", None):
         draw(folder, metrics, evaluation.cases, log=log, notes=notes, environment=environment)
-    write_json(folder / "metrics.json", metrics)
+    write_json(folder / "metrics.json", metrics | ({"notes": notes} if notes else {}))

@@ -22,6 +22,7 @@ from jaxboost.baselines import baseline_lines, on_test_rows
 from jaxboost.console import Stopwatch, duration, say
 from jaxboost.data.batches import symmetry_tables
 from jaxboost.data.dataset import Dataset, resident
+from jaxboost.data.leaks import in_words, telling_columns
 from jaxboost.data.materials import Table
 from jaxboost.data.splits import Splits, splits_to_json
 from jaxboost.environment import environment
@@ -137,6 +138,8 @@ def _learn(
         f"{len(dataset)} crystals ({len(dataset.rejected)} rejected) in {duration(watch.seconds['featurize'])}: "
         f"{(splits.fold >= 0).sum()} to train, {splits.vote.sum()} vote, {splits.test.sum()} test"
     )
+    if warning := in_words(telling_columns(dataset.features, dataset.labels, np.flatnonzero(splits.fold >= 0))):
+        say(warning)
 
     with watch.measure("train"):
         outcome = _train_members(config, workdir, dataset, splits, mesh, stop)
@@ -187,6 +190,7 @@ def _train_members(
         identity=of.checkpoint_identity(config, dataset.classes),
         batch=config.optimizer.batch,
         checkpoint_every=config.population.checkpoint_every,
+        ids=dataset.ids,
     )
     say(estimate(members, workshop))
     epochs = max(int(member.hyperparameters.epochs) for member in members)
@@ -198,6 +202,8 @@ def _train_members(
                 figures = {k: v for k, v in row.items() if k not in ("member", "epoch") and v is not None}
                 board.add(row["member"], row["epoch"], figures)
             show(progress)
+            for found in progress.diverged:
+                say(f"warning: {found.member} stops and will not vote: a gradient was not finite, {found}")
 
         return train_population(members, workshop, report=report, should_stop=lambda: stop.is_set)
 

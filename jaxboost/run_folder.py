@@ -1,6 +1,7 @@
 """The folder of a run: one writer at a time, files that are whole or absent, a log that survives a kill."""
 
 import csv
+import errno
 import fcntl
 import io
 import json
@@ -11,6 +12,7 @@ import signal
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -21,6 +23,25 @@ from jaxboost.errors import InputError
 logger = logging.getLogger(__name__)
 
 LOCK = ".lock"
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_PERMISSION = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def explained(error: OSError) -> InputError | None:
+    """What a person can do about a write that the system refused; None for any other fault.
+
+    Files are written whole or not at all, so the same command goes on once there is room.
+    """
+    where = f"{error.filename}: " if error.filename else ""
+    if error.errno in _NO_ROOM:
+        return InputError(
+            f"{where}{error.strerror}; what was written before is whole: make room and start the same command again"
+        )
+    if error.errno in _NO_PERMISSION:
+        return InputError(f"{where}{error.strerror}; give a folder that can be written")
+    return None
 
 
 class RunLock:
@@ -43,7 +64,7 @@ class RunLock:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
-        except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        except OSError as error:
             raise InputError(
                 f"{self._path.parent} cannot be the folder of a run ({error}); choose another {self._flag}"
             ) from error
@@ -239,14 +260,29 @@ class TensorBoardLog:
         self._writers = {}
 
     def add(self, member: str, step: int, scalars: Mapping[str, float]) -> None:
-        """Write scalars of one member at one step (or epoch); those that are not finite are left out."""
-        if member not in self._writers:
-            from tensorboardX import SummaryWriter  # here, because it loads protobuf and few calls need it
+        """Write scalars of one member at one step (or epoch); those that are not finite are left out.
 
-            self._writers[member] = SummaryWriter(str(self._folder / member))
+        They are on disk on return. tensorboardX's own `SummaryWriter` writes from a thread, which a full disk ends, and
+        the caller then waits for it for ever.
+
+        Raises:
+            OSError: no space, no permission.
+        """
+        # Here, because it loads protobuf and few calls need it.
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.summary import scalar
+
+        if member not in self._writers:
+            (self._folder / member).mkdir(parents=True, exist_ok=True)
+            # A name that no earlier start has, also where the clock was set back.
+            suffix = f".{os.getpid()}.{uuid.uuid4().hex[:8]}"
+            self._writers[member] = EventsWriter(str(self._folder / member / "events"), suffix)
+        writer = self._writers[member]
         for name, value in scalars.items():
             if math.isfinite(value):
-                self._writers[member].add_scalar(name, float(value), step)
+                writer.write_event(Event(wall_time=time.time(), step=step, summary=scalar(name, float(value))))
+        writer.flush()
 
 
 def _plain(obj: Any) -> Any:

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +134,10 @@ def _output(folder: Path, identity: dict[str, Any]) -> Path:
     for manifest in sorted(folder.glob(f"*{PARTS}/{MANIFEST}")):
         if not of.differences(read_json(manifest), identity):
             return folder / manifest.parent.name.removesuffix(PARTS)
-    return folder / time.strftime("%Y-%m-%dT%H-%M-%S.csv")
+    name = time.strftime("%Y-%m-%dT%H-%M-%S")
+    # Clocks are set back, and two calls may start in one second.
+    names = chain([name], (f"{name}_{number}" for number in count(2)))
+    return next(path for name in names if not (path := folder / f"{name}.csv").exists())
 
 
 def _predicted(

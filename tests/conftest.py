@@ -14,3 +14,14 @@ def tiny(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
     tiny_run(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A folder with a table, its config `tiny.py`, and in `run` a run of it that was trained without a stop."""
+    from tests.trained_run import call, write_config
+
+    folder = tmp_path_factory.mktemp("trained")
+    out = call(f"--config={write_config(folder)}", f"--workdir={folder / 'run'}")
+    assert "78 crystals (1 rejected)" in out
+    return folder

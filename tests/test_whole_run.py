@@ -4,8 +4,6 @@ import csv
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -14,60 +12,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tests.crystals import LABELS, prototype, small_table, write_cif, write_parquet
+from tests.crystals import LABELS, prototype, write_cif, write_parquet
+from tests.trained_run import call, start
 
-ROOT = Path(__file__).parents[1]
-# The compiler's own optimisation takes longer than these runs.
-ENVIRONMENT = os.environ | {"XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"}
 CANDIDATES = ["kfold_best", "kfold_vote", "ensemble", "full", "super_ensemble"]
 SCORE = {
     "n", "accuracy", "accuracy_ci95", "macro_f1", "balanced_accuracy", "roc_auc", "log_loss", "brier", "ece",
     "confusion", "by_grouping", "members",
 }  # fmt: skip
-TINY = """
-from configs import quick
-from ml_collections import ConfigDict
-from tests.tiny_run import shrink
-
-
-def get_config():
-    config = quick.get_config()
-    config.name = "tiny"
-    data = config.data
-    data.path = {table!r}
-    data.label_column = "kind"
-    data.classes = {labels!r}
-    data.rules = ConfigDict({{name: name for name in data.classes}})
-    binary = {{name: "trivial" if name == "trivial" else "topological" for name in data.classes}}
-    data.groupings = ConfigDict({{"binary": binary, "3-class": {{name: name for name in data.classes}}}})
-    data.cache_dir = {cache!r}
-    config.optimizer.batch = 8
-    config.vote.batch = 16
-    config.views.count = 2
-    shrink(config)
-    config.population.checkpoint_every = 1
-    for kind in (config.kfold, config.ensemble, config.full):
-        kind.epochs = 3
-        kind.cycle_epochs = 2
-    return config
-"""
-
-
-def start(*arguments: str) -> subprocess.Popen:
-    command = [sys.executable, str(ROOT / "main.py"), *map(str, arguments)]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-
-
-def call(*arguments: str) -> str:
-    """Standard output of a call that succeeds and says nothing on standard error."""
-    process = start(*arguments)
-    out, err = process.communicate()
-    assert (process.returncode, err) == (0, ""), out + err
-    # A path is one word, however long.
-    assert all(len(line) <= 80 or "/" in line.split()[-1] for line in out.splitlines()), out
-    return out
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -82,20 +34,15 @@ def without_timing(path: Path) -> dict:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
+def place(trained) -> Path:
     """A folder with a table and a config."""
-    folder = tmp_path_factory.mktemp("whole_run")
-    table = small_table(folder / "table.parquet")
-    (folder / "tiny.py").write_text(TINY.format(table=str(table), labels=LABELS, cache=str(folder / "cache")))
-    return folder
+    return trained
 
 
 @pytest.fixture(scope="module")
-def run(place) -> Path:
+def run(trained) -> Path:
     """The folder of a run that was trained without a stop."""
-    out = call(f"--config={place / 'tiny.py'}", f"--workdir={place / 'run'}")
-    assert "78 crystals (1 rejected)" in out
-    return place / "run"
+    return trained / "run"
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ from jaxboost.errors import InputError
 MIN_DISTANCE = 0.3
 """Angstrom. The shortest bond there is, H-H, has 0.74; below this two entries mean one atom."""
 
+_LEAST_VOLUME = MIN_DISTANCE**3 / 2**0.5  # Angstrom^3 an atom: that of close-packed spheres
+
 MIN_LATTICE_VECTOR, MAX_LATTICE_VECTOR = 0.5, 500.0
 """Angstrom. Outside lie cells in nanometre, Bohr^-1 or without a unit."""
 
@@ -18,6 +20,9 @@ MIN_RELATIVE_VOLUME = 1e-4
 MAX_ATOMIC_NUMBER = 103
 
 _FULL_OCCUPANCY, _MAX_OCCUPANCY = 0.99, 1.01  # refinements of an ordered site end at 0.998(3) and the like
+
+
+_MANY = 1000  # atoms
 
 
 class StructureError(InputError):
@@ -58,7 +63,7 @@ def check_structure(structure: Structure, max_atoms: int) -> None:
             f"unknown element: atomic number {structure.atomic_numbers[wrong][0]} at site "
             f"{int(np.argmax(wrong))}, known are 1 to {MAX_ATOMIC_NUMBER}"
         )
-    _check_lattice(structure.lattice)
+    check_cell(structure.lattice, n_atoms)
     _check_distances(structure)
 
 
@@ -72,9 +77,19 @@ def _check_shapes(structure: Structure) -> None:
         )
 
 
-def _check_lattice(lattice: np.ndarray) -> None:
-    lengths = np.linalg.norm(lattice, axis=1)
-    volume = float(np.linalg.det(lattice))
+def check_cell(lattice: np.ndarray, n_atoms: int) -> None:
+    """Returns where `n_atoms` may lie in a cell `[3, 3]` (Angstrom), and their distances can be looked for.
+
+    In a cell that is flat or far too full a search for pairs would not end: each atom has too many images.
+
+    Raises:
+      StructureError: the cell is flat, left-handed, of absurd size, or too small for its atoms.
+    """
+    if not np.isfinite(lattice).all():
+        raise StructureError("a number in lattice is NaN or infinite: correct it in the source of the structure")
+    with np.errstate(over="ignore", invalid="ignore"):  # of vectors of 1e200: they are absurd, as is said below
+        lengths = np.linalg.norm(lattice, axis=1)
+        volume = float(np.linalg.det(lattice))
     if lengths.min() == 0.0 or abs(volume) < MIN_RELATIVE_VOLUME * lengths.prod():
         raise StructureError(
             f"the cell has no volume ({volume:.3g} Angstrom^3): its vectors lie in a plane or on a line"
@@ -88,6 +103,12 @@ def _check_lattice(lattice: np.ndarray) -> None:
         raise StructureError(
             "left-handed cell (negative determinant): reverse the sign of all three lattice vectors and of "
             "all fractional coordinates, or swap two vectors together with their coordinates"
+        )
+
+    if volume < n_atoms * _LEAST_VOLUME:
+        raise StructureError(
+            f"two atoms on one place: {n_atoms} atoms in {volume:.3g} Angstrom^3 cannot be {MIN_DISTANCE} Angstrom "
+            "apart; the unit is Angstrom"
         )
 
 
@@ -109,8 +130,12 @@ def closest_pair(lattice: np.ndarray, frac_coords: np.ndarray, cutoff: float) ->
       cutoff: Angstrom; the cost grows as the number of pairs within it.
 
     Returns:
-      their indices and distance in Angstrom, or None where no pair is that close.
+      their indices and distance in Angstrom, or None where no pair is that close. Of more than 1000 atoms it may be
+        another pair within `cutoff` than the closest.
     """
+    # Among many atoms on a few places the pairs would not fit the memory: two in one small box are close enough.
+    if len(frac_coords) > _MANY and (pair := _two_in_a_box(lattice, frac_coords, cutoff)) is not None:
+        return pair
     # Wrapped first: far-away fractional coordinates would cost digits in Cartesian space.
     first, second, distances = NeighborList(cutoff=cutoff, full_list=False).compute(
         points=(frac_coords % 1.0) @ lattice, box=lattice, periodic=True, quantities="ijd"
@@ -119,3 +144,36 @@ def closest_pair(lattice: np.ndarray, frac_coords: np.ndarray, cutoff: float) ->
         return None
     closest = int(np.argmin(distances))
     return int(first[closest]), int(second[closest]), float(distances[closest])
+
+
+def _two_in_a_box(lattice: np.ndarray, frac_coords: np.ndarray, cutoff: float) -> tuple[int, int, float] | None:
+    """The first two atoms in a box whose diagonal is at most `cutoff`."""
+    wrapped = (frac_coords % 1.0) @ lattice
+    boxes = np.floor(wrapped / (cutoff / np.sqrt(3))).astype(np.int64)
+    order = np.lexsort(boxes.T)
+    same = np.flatnonzero((boxes[order][1:] == boxes[order][:-1]).all(axis=1))
+    if not len(same):
+        return None
+    pair = sorted(order[same[0] : same[0] + 2].tolist())
+    return pair[0], pair[1], float(np.linalg.norm(wrapped[pair[0]] - wrapped[pair[1]]))
+
+
+def without_repeats(lattice: np.ndarray, frac_coords: np.ndarray, kinds: np.ndarray, cutoff: float) -> np.ndarray:
+    """Indices of the atoms that lie on no earlier one of their kind, ascending.
+
+    Args:
+      lattice: `[3, 3]`, Angstrom, of non-zero volume.
+      frac_coords: `[n, 3]`; kinds: `[n]`.
+      cutoff: Angstrom, within which two of a kind are one.
+    """
+    first, second = NeighborList(cutoff=cutoff, full_list=False).compute(
+        points=(frac_coords % 1.0) @ lattice, box=lattice, periodic=True, quantities="ij"
+    )
+    one_kind = (kinds[first] == kinds[second]) & (first != second)
+    earlier, later = np.minimum(first, second)[one_kind], np.maximum(first, second)[one_kind]
+    kept = np.ones(len(kinds), bool)
+    order = np.lexsort((earlier, later))
+    for a, b in zip(earlier[order].tolist(), later[order].tolist(), strict=True):
+        if kept[a]:
+            kept[b] = False
+    return np.flatnonzero(kept)

@@ -1,12 +1,22 @@
 """CIF files -> `Structure`: strict where the parser is lenient, one reason a file."""
 
+import zlib
 from pathlib import Path
 
 import gemmi
 import numpy as np
 from gemmi import cif
 
-from jaxboost.crystal.checks import MAX_ATOMIC_NUMBER, MIN_DISTANCE, StructureError, closest_pair, is_full
+from jaxboost.crystal.checks import (
+    MAX_ATOMIC_NUMBER,
+    MIN_DISTANCE,
+    StructureError,
+    check_cell,
+    closest_pair,
+    is_full,
+    without_repeats,
+)
+from jaxboost.crystal.file_bytes import file_bytes
 from jaxboost.crystal.structure import Structure
 
 _CELL_TAGS = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
@@ -15,6 +25,7 @@ _GROUP_TAGS = (
     "_space_group_name_H-M_alt", "_symmetry_space_group_name_H-M", "_space_group_name_Hall",
     "_symmetry_space_group_name_Hall", "_space_group_IT_number", "_symmetry_Int_Tables_number",
 )  # fmt: skip
+_MOST_SITES = 100_000  # 520 atoms with 192 operations
 _SAME_SITE = 0.05  # Angstrom; a file that lists images beside its operations repeats them to the printed digits
 
 
@@ -32,12 +43,11 @@ def read_cif(path: str | Path) -> Structure:
         names the file.
     """
     try:
-        document = cif.read(str(path))
-        return _read_block(_block_with_atoms(document))
+        return _read_block(_block_with_atoms(cif.read_string(file_bytes(path))))
     except StructureError as error:
         raise StructureError(f"{path}: {error}") from error
-    except OSError as error:
-        raise StructureError(f"{path}: cannot be opened ({error.strerror or error})") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise StructureError(f"{path}: cannot be opened ({getattr(error, 'strerror', None) or error})") from error
     except (ValueError, RuntimeError) as error:
         raise StructureError(f"{path}: not a readable CIF ({error})") from error
 
@@ -100,10 +110,17 @@ def _plain(value: str) -> str:
 
 def _expand(small: gemmi.SmallStructure) -> Structure:
     lattice = np.array(small.cell.orth.mat.tolist()).T
+    if len(small.sites) * (len(small.cell.images) + 1) > _MOST_SITES:
+        raise StructureError(
+            f"{len(small.sites)} sites and {len(small.cell.images) + 1} symmetry operations make more than "
+            f"{_MOST_SITES:,} atoms: give the primitive cell, or list each atom once"
+        )
     sites = list(small.get_all_unit_cell_sites())
     coords = np.array([site.fract.tolist() for site in sites])
     numbers = np.array([_atomic_number(site) for site in sites])
-    if abs(np.linalg.det(lattice)) < 1e-6 or not np.isfinite(lattice).all():
+    try:
+        check_cell(lattice, len(small.sites))
+    except StructureError:
         return Structure(lattice, coords, numbers)  # check_structure says what is wrong with it
     if len(small.cell.images):
         _refuse_twice_listed(lattice, small)
@@ -131,7 +148,5 @@ def _refuse_twice_listed(lattice: np.ndarray, small: gemmi.SmallStructure) -> No
 
 def _merge_images(lattice: np.ndarray, coords: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Drops every atom that lies on an earlier one of its element."""
-    while (pair := closest_pair(lattice, coords, _SAME_SITE)) is not None and numbers[pair[0]] == numbers[pair[1]]:
-        later = max(pair[:2])
-        coords, numbers = np.delete(coords, later, axis=0), np.delete(numbers, later)
-    return coords, numbers
+    kept = without_repeats(lattice, coords, numbers, _SAME_SITE)
+    return coords[kept], numbers[kept]

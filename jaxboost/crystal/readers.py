@@ -1,6 +1,5 @@
 """Whatever holds a structure -> `Structure`: files told apart by their names, objects by what they can do."""
 
-import gzip
 import os
 import re
 import zlib
@@ -10,6 +9,7 @@ from typing import Any
 
 from jaxboost.crystal.checks import StructureError
 from jaxboost.crystal.cif_file import read_cif
+from jaxboost.crystal.file_bytes import file_bytes
 from jaxboost.crystal.json_file import parse_json, structure_from_dict
 from jaxboost.crystal.poscar_file import parse_poscar
 from jaxboost.crystal.structure import Structure
@@ -79,7 +79,4 @@ def as_structure(found: Any) -> Structure:
 
 def _text(path: str | Path) -> str:
     """Comments may be in any encoding; what matters is ASCII."""
-    data = Path(path).read_bytes()
-    if str(path).lower().endswith(".gz"):
-        data = gzip.decompress(data)
-    return data.decode("utf-8-sig", errors="replace")
+    return file_bytes(path).decode("utf-8-sig", errors="replace")

@@ -11,7 +11,8 @@ import numpy as np
 from jaxboost.crystal.elements import ELEMENT_PROPERTIES
 from jaxboost.data.isopointal import Relatives, columns
 from jaxboost.data.views import View, displaced
-from jaxboost.modalities.features import Features
+from jaxboost.errors import InputError
+from jaxboost.modalities.features import MODALITIES, Features
 from jaxboost.modalities.kspace_graph import space_group_arrays
 from jaxboost.modalities.scalars import strain_response
 from jaxboost.models.batch import Array, Batch, SymmetryTables
@@ -69,7 +70,17 @@ class Normalizer(NamedTuple):
 
 
 def make_materials(features: Features, possible: np.ndarray, label: np.ndarray, relatives: Relatives) -> Materials:
-    """Joins features, the classes that symmetry allows [n, class], labels [n] and relatives into one resident table."""
+    """Joins features, the classes that symmetry allows [n, class], labels [n] and relatives into one resident table.
+
+    Raises:
+      InputError: a crystal without any modality.
+    """
+    if not features.mask.any(axis=1).all():
+        row = int(np.argmin(features.mask.any(axis=1)))
+        raise InputError(
+            f"row {row} ({features.formula[row]}): none of {', '.join(MODALITIES)} could be computed, so there is "
+            "nothing to learn or to predict from; leave it out"
+        )
     names = (set(Materials._fields) & set(Features.__dataclass_fields__)) - {"formula"}
     arrays = {name: getattr(features, name) for name in names}
     for name in ("offset", "element", "site_group", "target", "space_group"):

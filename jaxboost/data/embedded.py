@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
 
+from jaxboost.array_file import UnreadableArrays, open_arrays
 from jaxboost.crystal import Crystal, Structure, make_crystal
 from jaxboost.data import topomat
 from jaxboost.data.materials import Table
@@ -34,6 +36,8 @@ from jaxboost.physics.band_structure import PathSettings, band_structure
 from jaxboost.physics.four_fold import four_fold_index
 from jaxboost.physics.tight_binding import make_model
 from jaxboost.physics.tight_binding_elements import Parameters, basis_electrons, published_parameters
+
+logger = logging.getLogger(__name__)
 
 # Raise it whenever another table comes out: caches of another version are not read.
 VERSION = 2
@@ -151,10 +155,8 @@ def embedded_table(
     if settings.crystals < 1:
         raise InputError(f"config.data.embedded_crystals is {settings.crystals}: give a number above 0")
     path = None if cache_dir is None else cache_dir / "embedded" / f"{settings.digest[:16]}.npz"
-    if path is not None and path.exists():
-        rows = _read(path)
-    else:
-        rows = []
+    rows = [] if path is None or not path.exists() else _read(path)
+    if not rows:
         for part in _run(settings, workers):
             rows += part
             progress(len(rows))
@@ -230,8 +232,13 @@ def _write(path: Path, rows: list[_Row]) -> None:
 
 
 def _read(path: Path) -> list[_Row]:
-    with np.load(path, allow_pickle=False) as stored:
-        ends = np.cumsum(stored["atoms"])[:-1]
-        coords, numbers = np.split(stored["frac_coords"], ends), np.split(stored["atomic_numbers"], ends)
-        structures = [Structure(*parts) for parts in zip(stored["lattice"], coords, numbers, strict=True)]
-        return list(zip(stored["names"].tolist(), structures, stored["classes"].tolist(), strict=True))
+    """What `_write` wrote; nothing, with a warning, where it is damaged: then it is made anew."""
+    try:
+        with open_arrays(path) as stored:
+            ends = np.cumsum(stored["atoms"])[:-1]
+            coords, numbers = np.split(stored["frac_coords"], ends), np.split(stored["atomic_numbers"], ends)
+            structures = [Structure(*parts) for parts in zip(stored["lattice"], coords, numbers, strict=True)]
+            return list(zip(stored["names"].tolist(), structures, stored["classes"].tolist(), strict=True))
+    except UnreadableArrays as error:
+        logger.warning("the embedded table that was kept is made anew: %s", error)
+        return []

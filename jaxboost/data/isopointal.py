@@ -8,8 +8,6 @@ only where a member was trained on them (`columns`): no row says anything about 
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxboost.array_file import UnreadableArrays, open_arrays
 from jaxboost.crystal.elements import ELEMENT_PROPERTIES
 from jaxboost.errors import InputError
 from jaxboost.modalities.features import Features
@@ -81,12 +80,12 @@ def read_reference(path: Path) -> Reference:
       InputError: it is not there or cannot be read.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        with open_arrays(path) as stored:
             return Reference(**{field.name: stored[field.name] for field in fields(Reference)})
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except UnreadableArrays as error:
         raise InputError(
-            f"{path}: the crystals that this run was trained on cannot be read ({error}); remove the file if it is "
-            "there, and start the run's training command again, which writes it anew"
+            f"the crystals that this run was trained on cannot be read ({error}); remove the file if it is there, and "
+            "start the run's training command again, which writes it anew"
         ) from error
 
 

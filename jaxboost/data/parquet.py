@@ -12,6 +12,9 @@ import pyarrow.parquet as pq
 from jaxboost.crystal import Structure
 from jaxboost.errors import InputError
 
+_LISTS = ("lattice", "atomic_numbers", "frac_coords")
+_MOST_NUMBERS = 30_000  # a row on average: the coordinates of 10,000 atoms
+
 
 @dataclass(frozen=True, eq=False)
 class _Ragged:
@@ -44,6 +47,7 @@ class ParquetColumns:
           InputError: the file is damaged.
         """
         try:
+            refuse_bomb(pq.read_metadata(self.path), self.path)
             loaded = pq.read_table(self.path, columns=list(columns), partitioning=None)
         except (pa.ArrowException, OSError) as error:
             reason = f"damaged parquet file ({_first_line(error)}); fetch or write it again"
@@ -132,6 +136,23 @@ def open_parquet(path: Path) -> ParquetColumns:
             f"{path}: cannot be opened ({error.strerror or _first_line(error)}); check its permissions"
         ) from error
     return ParquetColumns(path, tuple(schema.names), pa.table({}))
+
+
+def refuse_bomb(metadata: pq.FileMetaData, path: Path | str) -> None:
+    """Raises `InputError` where a row group holds more numbers than that many crystals have.
+
+    A column of one number a million times over takes no room in a file, and all of it in memory.
+    """
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for place in range(group.num_columns):
+            column = group.column(place)
+            name = column.path_in_schema.split(".")[0]
+            if name in _LISTS and column.num_values > _MOST_NUMBERS * max(group.num_rows, 1):
+                raise InputError(
+                    f"{path}, column {name!r}: {column.num_values:,} numbers in {group.num_rows:,} rows, more than "
+                    f"{_MOST_NUMBERS:,} a row: this is no table of crystals; leave out the rows that are none"
+                )
 
 
 def _first_line(error: BaseException) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jaxboost.crystal import Structure
-from jaxboost.data.parquet import ParquetColumns
+from jaxboost.data.parquet import ParquetColumns, refuse_bomb
 from jaxboost.errors import InputError
 
 ID_COLUMN = "material_id"
@@ -112,6 +112,7 @@ def parquet_rows(path: str) -> ParquetRows:
         raise InputError(
             f"{path}: not a readable parquet file ({str(error).splitlines()[0]}); write the table with to_parquet()"
         ) from error
+    refuse_bomb(metadata, path)
     names = metadata.schema.to_arrow_schema().names
     for name in COLUMNS:
         if name not in names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import uuid
 from collections.abc import Sequence
@@ -11,8 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxboost.array_file import UnreadableArrays, open_arrays
 from jaxboost.crystal import Structure
 from jaxboost.modalities.features import Features, concatenate
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,22 +67,31 @@ class FeatureCache:
 
 
 def open_cache(folder: Path | None, wanted: set[str]) -> FeatureCache:
-    """The cache of a folder, with what is there of the `wanted` keys."""
+    """The cache of a folder, with what is there of the `wanted` keys; a damaged file is passed over with a warning."""
     cache = FeatureCache(folder)
     if folder is None or not folder.is_dir():
         return cache
     for path in sorted(folder.glob("*.npz")):
-        with np.load(path, allow_pickle=False) as shard:
-            keys = [key.decode() for key in shard["keys"]]
-            hits = [row for row, key in enumerate(keys) if key in wanted]
-            bad = zip(shard["refused_keys"], shard["refused_reasons"], strict=True)
-            cache.refused.update((key.decode(), str(reason)) for key, reason in bad if key.decode() in wanted)
-            if hits:
-                # A table without bands may be older than the reason for it.
-                names = {f.name for f in fields(Features)} & set(shard.files)
-                table = Features(**{"band_reason": np.full(len(keys), ""), **{name: shard[name] for name in names}})
-                cache.places.update((keys[row], (table, row)) for row in hits)
+        try:
+            _read_file(path, wanted, cache)
+        except UnreadableArrays as error:
+            logger.warning("passed over, and what it held is computed again; remove the file: %s", error)
     return cache
+
+
+def _read_file(path: Path, wanted: set[str], cache: FeatureCache) -> None:
+    """Adds what one file holds of the `wanted` keys."""
+    with open_arrays(path) as shard:
+        keys = [key.decode() for key in shard["keys"]]
+        hits = [row for row, key in enumerate(keys) if key in wanted]
+        bad = list(zip(shard["refused_keys"], shard["refused_reasons"], strict=True))
+        if hits:
+            # A table without bands may be older than the reason for it.
+            names = {f.name for f in fields(Features)} & set(shard)
+            table = Features(**{"band_reason": np.full(len(keys), ""), **{name: shard[name] for name in names}})
+    cache.refused.update((key.decode(), str(reason)) for key, reason in bad if key.decode() in wanted)
+    if hits:
+        cache.places.update((keys[row], (table, row)) for row in hits)
 
 
 def structure_key(structure: Structure) -> str:

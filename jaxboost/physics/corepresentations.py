@@ -79,5 +79,8 @@ def corepresentations(number: int) -> Corepresentations:
 
 @lru_cache(maxsize=1)
 def _table() -> dict[str, np.ndarray]:
-    with files("jaxboost.physics").joinpath("corepresentations.npz").open("rb") as handle, np.load(handle) as table:
+    with (
+        files("jaxboost.physics").joinpath("corepresentations.npz").open("rb") as handle,
+        np.load(handle, allow_pickle=False) as table,
+    ):
         return {name: table[name] for name in table.files}

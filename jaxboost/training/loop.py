@@ -4,50 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from jaxboost.data.batches import Materials, deal, gather, scoring_batches, training_batches
 from jaxboost.errors import InputError
-from jaxboost.models import Network, SymmetryTables
-from jaxboost.training.checkpoints import has_checkpoint, restore_checkpoint, save_checkpoint
+from jaxboost.models import SymmetryTables
+from jaxboost.training.divergence import Divergence, divergences
 from jaxboost.training.member import Hyperparameters, Member, stack_hyperparameters
+from jaxboost.training.member_checkpoint import is_finished, restored_state
 from jaxboost.training.member_state import MemberState, init_state
+from jaxboost.training.out_of_memory import fewer, within_memory
 from jaxboost.training.population import place, population_program, stack, unstack
-from jaxboost.training.training_settings import TrainingSettings
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """Where and with what a population trains.
-
-    Attributes:
-      network, settings, mesh: of the program.
-      materials, tables: resident arrays.
-      sizes: [n] orbits of each row.
-      folder: the checkpoints' folder, one subfolder a member.
-      identity: what a checkpoint must agree with to be used (classes, featurizer, network sizes), JSON.
-      batch: crystals a step.
-      checkpoint_every: epochs.
-    """
-
-    network: Network
-    settings: TrainingSettings
-    mesh: Mesh
-    materials: Materials
-    tables: SymmetryTables
-    sizes: np.ndarray
-    folder: Path
-    identity: dict[str, Any]
-    batch: int
-    checkpoint_every: int
+from jaxboost.training.record import Record
+from jaxboost.training.workshop import Workshop
 
 
 @dataclass
@@ -58,12 +33,14 @@ class Progress:
       rows: log rows of the members that ended an epoch, else empty.
       steps: member steps done by this call; total: all that are left at the most, this call included.
       seconds: the call took.
+      diverged: members that stop here, since a gradient of theirs was not finite.
     """
 
     rows: list[dict[str, Any]]
     steps: int
     total: int
     seconds: float
+    diverged: list[Divergence] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -91,7 +68,6 @@ def train_population(
         return Outcome(True, 0.0)
     crew, states = _board(pending, workshop)
     settings, names = workshop.settings, [member.name for member in crew]
-    program = population_program(workshop.network, settings, workshop.mesh)
     on_members = partial(place, mesh=workshop.mesh, spec=P("member"))
     state = on_members(stack(states))
     hyper = on_members(stack_hyperparameters([member.hyperparameters for member in crew]))
@@ -100,75 +76,71 @@ def train_population(
     validation = on_rows(_scoring_plan([member.validation for member in crew], workshop))
     remembered = on_rows(_scoring_plan([member.train for member in crew], workshop))
     everywhere = place((workshop.materials, workshop.tables), workshop.mesh, P())
-    began = time.perf_counter()
-    steps = settings.steps_per_call
-    blank = on_rows(np.zeros((len(crew), steps, workshop.batch), np.int32))
+    blank = on_rows(np.zeros((len(crew), settings.steps_per_call, workshop.batch), np.int32))
     fixed = (validation, remembered)
-    compiled = program.lower(state, hyper, normalizers, blank, *fixed, np.int32(0), *everywhere).compile()
-    compile_seconds = time.perf_counter() - began
-    saved = {name for member, name in zip(crew, names, strict=True) if member.hyperparameters.epochs == 0}
+    arguments = (state, hyper, normalizers, blank, *fixed, np.int32(0), *everywhere)
+    shapes = jax.tree.map(_shape, arguments)
+    seats = 1 if settings.axis == "map" else len(crew) // workshop.mesh.shape["member"]
 
+    def compile_for(at_once: int) -> Any:
+        asked = None if at_once == seats else at_once
+        return population_program(workshop.network, settings, workshop.mesh, asked).lower(*shapes).compile()
+
+    began = time.perf_counter()
+    compiled, at_once = within_memory(compile_for, seats)
+    compile_seconds = time.perf_counter() - began
     budget = np.array([member.hyperparameters.epochs for member in crew])
     epochs = np.array([int(s.epoch) for s in states])
+    record = Record(workshop, crew, saved=dict(zip(names, epochs.tolist(), strict=True)))
     active = epochs < budget
     rounds = 0
     while active.any():
+        # What a stop saves, and what an epoch begins from once more where the device had not the memory for it.
+        kept = jax.tree.map(np.array, state)
+        if should_stop():
+            record.save_unsaved(kept, active)
+            return Outcome(False, compile_seconds)
         plan = _plan(crew, epochs, active, workshop)
-        calls = []
-        for offset in range(0, settings.steps_per_epoch, settings.steps_per_call):
+        calls: list[Any] = []
+        try:
+            for offset in range(0, settings.steps_per_epoch, settings.steps_per_call):
+                began = time.perf_counter()
+                rows = on_rows(plan[:, offset : offset + settings.steps_per_call])
+                state, log = compiled(state, hyper, normalizers, rows, *fixed, np.int32(offset), *everywhere)
+                calls.append(jax.tree.map(np.asarray, log))
+                left = int(((budget - epochs)[active] * settings.steps_per_epoch - offset).sum())
+                seconds = time.perf_counter() - began
+                if offset + settings.steps_per_call < settings.steps_per_epoch:
+                    report(Progress([], int(active.sum()) * settings.steps_per_call, left, seconds))
+                    if should_stop():
+                        record.save_unsaved(kept, active)
+                        return Outcome(False, compile_seconds)
+        except jax.errors.JaxRuntimeError as error:
             began = time.perf_counter()
-            rows = on_rows(plan[:, offset : offset + settings.steps_per_call])
-            state, log = compiled(state, hyper, normalizers, rows, *fixed, np.int32(offset), *everywhere)
-            calls.append(jax.tree.map(np.asarray, log))
-            left = int(((budget - epochs)[active] * settings.steps_per_epoch - offset).sum())
-            seconds = time.perf_counter() - began
-            if offset + settings.steps_per_call < settings.steps_per_epoch:
-                report(Progress([], int(active.sum()) * settings.steps_per_call, left, seconds))
-            if should_stop():
-                return Outcome(False, compile_seconds)
+            compiled, at_once = within_memory(compile_for, fewer(error, at_once))
+            compile_seconds += time.perf_counter() - began
+            state = on_members(kept)
+            continue
         trained = calls[-1].trained
+        diverged = divergences(names, epochs, plan, [call.diverged for call in calls], workshop.ids)
         epochs = np.asarray(state.epoch)
-        report(Progress(_rows(names, epochs, calls), int(trained.sum()) * settings.steps_per_call, left, seconds))
+        steps = int(trained.sum()) * settings.steps_per_call
+        report(Progress(_rows(names, epochs, calls), steps, left, seconds, list(diverged.values())))
         failed = np.asarray(state.failed)
         ended = (epochs >= budget) | (epochs - np.asarray(state.best_epoch) >= np.asarray(hyper.patience)) | failed
-        if failed[: len(pending)].all():
-            raise InputError(
-                f"every member met a gradient that is not finite by epoch {epochs.max()}: lower "
-                "config.optimizer.max_lr; the last good checkpoints are kept"
-            )
+        if len(pending) == len(members) and failed[budget > 0].all():
+            record.save_unsaved(kept, active)
+            raise InputError(record.nothing_finite(diverged))
         rounds += 1
         for i, name in enumerate(names):
-            due = ended[i] or rounds % workshop.checkpoint_every == 0
-            if name not in saved and due:
-                _save(unstack(state, i), crew[i], bool(ended[i]), workshop)
-                if ended[i]:
-                    saved.add(name)
+            if active[i] and (ended[i] or rounds % workshop.checkpoint_every == 0):
+                record.save(unstack(state, i), i, finished=bool(ended[i]), divergence=diverged.get(name))
         active = ~ended
     return Outcome(True, compile_seconds)
 
 
-def is_finished(folder: Path, identity: dict[str, Any]) -> bool:
-    """Whether the member's training is over. Refuses a checkpoint of another network, featurizer or class order."""
-    if not has_checkpoint(folder):
-        return False
-    fitted = restore_checkpoint(folder).fitted
-    check_identity(folder, fitted["identity"], identity)
-    return fitted["finished"]
-
-
-def check_identity(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    """Raises `InputError` with the fields in which a checkpoint differs from what is asked of it."""
-    fields = sorted(set(found) | set(wanted))
-    differences = [
-        f"  {field}: {found.get(field, 'absent')} there, {wanted.get(field, 'absent')} wanted"
-        for field in fields
-        if found.get(field) != wanted.get(field)
-    ]
-    if differences:
-        lines = "\n".join(differences)
-        raise InputError(
-            f"{folder} was made for something else:\n{lines}\nchoose another --workdir, or undo the change"
-        )
+def _shape(x: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(np.shape(x), x.dtype, sharding=getattr(x, "sharding", None))
 
 
 def _board(pending: list[Member], workshop: Workshop) -> tuple[list[Member], list[MemberState]]:
@@ -203,29 +175,8 @@ def _initial_states(crew: list[Member], workshop: Workshop) -> list[MemberState]
     for member in crew:
         hyper = jax.tree.map(lambda x: x[0], stack_hyperparameters([member.hyperparameters]))
         state = jax.tree.map(np.asarray, init(hyper, member.normalizer, workshop.materials, workshop.tables))
-        folder = workshop.folder / member.name
-        if has_checkpoint(folder):
-            state = restore_checkpoint(folder, {"state": state, "normalizer": member.normalizer}).tree["state"]
-        states.append(state)
+        states.append(restored_state(workshop.folder / member.name, state, member))
     return states
-
-
-def _save(state: MemberState, member: Member, finished: bool, workshop: Workshop) -> None:
-    """A finished member keeps its best weights and memory; one that goes on keeps everything it needs for that."""
-    label = np.asarray(workshop.materials.label)[member.train]
-    memory = {"embedding": state.best_memory[member.train], "label": label, "there": np.ones(len(label), bool)}
-    weights = {"params": state.best_params, "memory": memory} if finished else {"state": state}
-    fitted = {
-        "identity": workshop.identity,
-        "finished": finished,
-        "failed": bool(state.failed),
-        "epoch": int(state.epoch),
-        "best_epoch": int(state.best_epoch),
-        "best_accuracy": float(state.best_accuracy),
-        "modalities": np.asarray(member.hyperparameters.modalities).tolist(),
-    }
-    tree = {**weights, "normalizer": member.normalizer}
-    save_checkpoint(workshop.folder / member.name, int(state.epoch), tree, fitted)
 
 
 def _plan(crew: list[Member], epochs: np.ndarray, active: np.ndarray, workshop: Workshop) -> np.ndarray:

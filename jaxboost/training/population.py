@@ -32,10 +32,12 @@ from jaxboost.training.training_settings import TrainingSettings
 class CallLog(NamedTuple):
     """Figures of one call, each [member]: means over its steps; `trained` is False where a member had stopped.
 
-    The validation figures are NaN but in the last call of an epoch.
+    The validation figures are NaN but in the last call of an epoch; `diverged` is the step of the call at which the
+    gradient was not finite, -1 where it always was.
     """
 
     trained: jax.Array
+    diverged: jax.Array
     lr: jax.Array
     train_loss: jax.Array
     train_accuracy: jax.Array
@@ -108,13 +110,14 @@ def member_call(
         updates, new_opt = optimizer.update(grads, opt, params)
         new = (optax.apply_updates(params, updates), new_opt)
         params, opt = jax.tree.map(lambda a, b: jnp.where(failed, b, a), new, (params, opt))
-        return (params, opt, failed), (loss, accuracy)
+        return (params, opt, failed), (loss, accuracy, failed)
 
     numbers = state.epoch * settings.steps_per_epoch + offset + jnp.arange(settings.steps_per_call)
     carry = (state.params, state.optimizer, state.failed)
     losses: jax.Array
     accuracies: jax.Array
-    (params, opt, failed), (losses, accuracies) = jax.lax.scan(step, carry, (numbers, batches))
+    failing: jax.Array
+    (params, opt, failed), (losses, accuracies, failing) = jax.lax.scan(step, carry, (numbers, batches))
     state = state._replace(params=params, optimizer=opt, failed=failed)
 
     def embed(rows: jax.Array) -> jax.Array:
@@ -142,6 +145,7 @@ def member_call(
     state, loss, accuracy = jax.lax.cond(is_last, finish, lambda state: (state, nan, nan), state)
     log = CallLog(
         trained=jnp.bool_(True),
+        diverged=jnp.where(failing.any(), failing.argmax(), -1).astype(jnp.int32),
         lr=jnp.float32(schedule_of(hyper, settings)(numbers[-1])),
         train_loss=losses.mean(),
         train_accuracy=accuracies.mean().astype(jnp.float32),
@@ -151,8 +155,12 @@ def member_call(
     return state, log
 
 
-def population_program(network: Network, settings: TrainingSettings, mesh: Mesh) -> jax.stages.Wrapped:
-    """The compiled steps of the whole population.
+def population_program(
+    network: Network, settings: TrainingSettings, mesh: Mesh, at_once: int | None = None
+) -> jax.stages.Wrapped:
+    """The compiled steps of the whole population, of which a device runs `at_once` members at a time.
+
+    None is what `settings.axis` says: all with 'vmap', one with 'map'.
 
     Call it with (state, hyper, normalizers, batches [member, step, b], validation and remembered rows
     [member, step, b], offset, materials, tables), the first six stacked on the member axis, whose length the mesh's
@@ -169,7 +177,7 @@ def population_program(network: Network, settings: TrainingSettings, mesh: Mesh)
 
         def rest(state: MemberState) -> tuple[MemberState, CallLog]:
             nan = jnp.float32(jnp.nan)
-            return state, CallLog(jnp.bool_(False), nan, nan, nan, nan, nan)
+            return state, CallLog(jnp.bool_(False), jnp.int32(-1), nan, nan, nan, nan, nan)
 
         return jax.lax.cond(stopped(state, hyper), rest, train, state)
 
@@ -185,7 +193,9 @@ def population_program(network: Network, settings: TrainingSettings, mesh: Mesh)
     ) -> Any:
         stacked = (state, hyper, normalizers, batches, validation, remembered)
         run = lambda own: one(own, offset, *resident)  # noqa: E731
-        return jax.lax.map(run, stacked) if settings.axis == "map" else jax.vmap(run)(stacked)
+        if at_once == 1 or (at_once is None and settings.axis == "map"):
+            return jax.lax.map(run, stacked)
+        return jax.vmap(run)(stacked) if at_once is None else jax.lax.map(run, stacked, batch_size=at_once)
 
     member, rows = P("member"), P("member", None, "data")
     sharded = jax.shard_map(

@@ -53,7 +53,7 @@ def test_flat_cell(lattice):
     assert "no volume" in refused(with_lattice(lattice))
 
 
-@pytest.mark.parametrize("scale", [0.1, 200.0])
+@pytest.mark.parametrize("scale", [0.1, 200.0, 1e200])
 def test_absurd_lattice(scale):
     assert "absurd lattice" in refused(with_lattice(scale * ROCKSALT.lattice))
 

@@ -1,6 +1,7 @@
 """The population as one program: members do not touch each other, and a run that stopped goes on as if it had not."""
 
 import functools
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -153,22 +154,91 @@ def test_a_member_that_diverges_is_marked_and_touches_no_other(crew, train, alon
     wild = replace(members["kfold_1"], hyperparameters=members["kfold_1"].hyperparameters._replace(max_lr=max_lr))
     found = train({**members, "kfold_1": wild}.values())
     assert found.restored["kfold_1"].fitted["failed"]
+    assert re.match(
+        r"step [1-4] of epoch [12], on the rows (\d+, ){7}\d+$", found.restored["kfold_1"].fitted["diverged"]
+    )
     kept = found.restored["kfold_1"].tree["params"]
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(kept))
     for name in set(members) - {"kfold_1"}:
-        assert not found.restored[name].fitted["failed"]
+        assert not found.restored[name].fitted["failed"] and found.restored[name].fitted["diverged"] is None
         assert _same(found.restored[name].tree, alone.restored[name].tree)
         assert found.rows_of(name) == alone.rows_of(name)
 
 
-def test_where_all_diverge_it_is_an_error(crew, train):
-    members = [replace(m, hyperparameters=m.hyperparameters._replace(max_lr=np.inf)) for m in crew[0].values()]
-    with pytest.raises(InputError, match="max_lr"):
-        train(members)
+def test_where_all_diverge_it_is_an_error_that_says_where_and_what_is_left(crew, train, tmp_path):
+    """And what is left is the epoch before, though no checkpoint of it was due."""
+    members = [
+        replace(m, hyperparameters=m.hyperparameters._replace(max_lr=np.inf, warmup_epochs=2, min_lr=0.0))
+        for m in crew[0].values()
+    ]
+    ids = np.array([f"m{row}" for row in range(40)])
+    with pytest.raises(InputError) as caught:
+        train(members, tmp_path, ids=ids, checkpoint_every=100)
+    said = re.search(
+        r"at step (\d) of epoch (\d), on the rows (m\d+, ){7}m\d+\. .*max_lr.*of epoch (\d)$", str(caught.value)
+    )
+    assert said is not None, caught.value
+    epoch, last = int(said[2]), int(said[4])
+    assert last == epoch - 1
+    for member in members:
+        assert not has_checkpoint(tmp_path / member.name) or restore_checkpoint(tmp_path / member.name).step == last
 
 
-def test_a_run_that_stopped_goes_on_as_if_it_had_not(crew, train, alone, tmp_path):
-    first = train(crew[0].values(), tmp_path, calls=3)  # of two calls an epoch
+class Exhausted:
+    """Stands for a program of a device that has not the memory: at once, or once it has run some calls."""
+
+    def __init__(self, program: Any = None, calls: int = 0) -> None:
+        self._program, self._left = program, calls
+
+    def lower(self, *shapes: Any) -> Any:
+        if self._program is not None:
+            self._program = self._program.lower(*shapes)
+        return self
+
+    def compile(self) -> Any:
+        if self._program is None:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")
+        self._program = self._program.compile()
+        return self
+
+    def __call__(self, state: Any, *others: Any) -> Any:
+        if self._left == 0:
+            jax.tree.map(lambda array: array.delete(), state)  # donated, and gone
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes.")
+        self._left -= 1
+        return self._program(state, *others)
+
+
+def test_out_of_memory_fewer_members_run_at_once_with_the_same_result(crew, train, alone, monkeypatch, caplog):
+    """All four do not compile; two of them fail in the second epoch; one after the other they fit."""
+    cached, whole = loop.population_program, crew[1]
+    tried = []
+
+    def program(network: Any, settings: Any, mesh: Any, at_once: int | None) -> Any:
+        tried.append(at_once)
+        fits = cached(network, whole.settings, mesh, None)
+        return {None: Exhausted(), 2: Exhausted(fits, calls=3), 1: fits}[at_once]
+
+    monkeypatch.setattr(loop, "population_program", program)
+    found = train(crew[0].values(), settings=replace(whole.settings, axis="vmap"))
+    assert tried == [None, 2, 1] and "with 2 members at once: from now on 1" in caplog.text
+    for name in crew[0]:
+        assert _same(found.restored[name].tree, alone.restored[name].tree)
+        assert found.rows_of(name) == alone.rows_of(name)
+
+
+def test_a_device_without_the_memory_for_one_member_is_said_after_few_tries(crew, train, monkeypatch):
+    tried = []
+    monkeypatch.setattr(loop, "population_program", lambda *arguments: tried.append(arguments[-1]) or Exhausted())
+    with pytest.raises(InputError, match="a single member; lower config.optimizer.batch"):
+        train(crew[0].values(), settings=replace(crew[1].settings, axis="vmap"))
+    assert tried == [None, 2, 1]
+
+
+@pytest.mark.parametrize(("calls", "every"), [(3, 1), (3, 100), (4, 100)])
+def test_a_run_that_stopped_goes_on_as_if_it_had_not(crew, train, alone, tmp_path, calls, every):
+    """Of two calls an epoch: after the first epoch and within the second, also where no checkpoint was due."""
+    first = train(crew[0].values(), tmp_path, calls=calls, checkpoint_every=every)
     assert {run.step for run in first.restored.values()} == {1}
     assert not any(run.fitted["finished"] for run in first.restored.values())
     second = train(crew[0].values(), tmp_path)
@@ -207,13 +277,17 @@ def test_how_members_are_laid_out_changes_no_loss(crew, train, alone, other):
             assert all(a == b or abs(a - b) <= 1e-5 * abs(b) for a, b in pairs), (name, figure, pairs)
 
 
-def test_a_member_none_of_whose_crystals_has_bands_trains_to_finite_numbers(crew, train):
+@pytest.mark.parametrize("missing", ["bands", "bands and electrons"])
+def test_a_member_none_of_whose_crystals_has_a_modality_trains_to_finite_numbers(crew, train, missing):
     members, whole = crew
     nowhere = FeaturizerSettings(neighbors=6, cutoff=5.0, bands=BandSettings(max_orbitals=0, max_cheap_orbitals=1))
     pairs = [(m, x) for m in (12, 20) for x in (8, 16, 34, 52)]
     structures = [prototype(name, pair, 5.0) for name in ("rocksalt", "zincblende") for pair in pairs]
     features = concatenate([featurize_one(structure, nowhere) for structure in structures])
     assert (features.band_reason != "").all()
+    if missing == "bands and electrons":
+        mask = features.mask & np.array([True, True, True, False])
+        features = replace(features, mask=mask, electrons=np.full_like(features.electrons, np.nan))
     rows, labels = np.arange(len(features)), np.repeat([0, 1], len(pairs))
     normalizer = fit_normalizer(features, rows, np.zeros(1, bool))
     assert all(np.isfinite(array).all() for array in normalizer)
