@@ -27,7 +27,7 @@ from jaxboost.physics.filling import allowed_classes, verdict
 from jaxboost.physics.space_groups import space_group
 from jaxboost.reporting.canvas import COLOURS, GREY, empty_figure, write_png
 
-CUTOFF, NEIGHBORS = 8.0, 16  # as `config.crystal` of configs/extreme.py
+CUTOFF, NEIGHBORS = 8.0, 16  # as `config.crystal` of jaxboost/configs/extreme.py
 _SHOWN = 14  # scalars
 
 
