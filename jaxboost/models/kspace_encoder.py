@@ -57,7 +57,10 @@ class KSpaceEncoder(nn.Module):
         h = nn.LayerNorm(dtype=jnp.float32)(h).reshape(b, p, self.width)
         there = present[..., None]
         mean = jnp.where(there, h, 0).sum(1) / jnp.maximum(there.sum(1), 1)
-        greatest = jnp.where(there, h, -1e9).max(1)
+        # Not `max`, whose gradient goes where h equals the greatest: XLA computes h anew for that, rounded otherwise
+        # once the LayerNorm has a scale, so that it equals nowhere and the gradient is lost.
+        place = jnp.where(there, jax.lax.stop_gradient(h), -1e9).argmax(1, keepdims=True)
+        greatest = jnp.where(place == jnp.arange(p)[:, None], h, 0).sum(1)
         group = nn.Embed(tables.present.shape[0], self.width)(batch.space_group)
         # A padding row has space group 0, without points.
         greatest = jnp.where(there.any(1), greatest, 0)
