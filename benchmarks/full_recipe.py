@@ -71,7 +71,7 @@ def scaled(config: ConfigDict, scale: float) -> None:
     size = lambda width: max(round(scale * width / 16), 1) * 16  # noqa: E731
     for name in ("token", "crystal_width", "kspace_width", "fusion_width"):
         network[name] = size(network[name])
-    for name in ("scalar_widths", "electron_widths", "classifier_widths"):
+    for name in ("kspace_widths", "scalar_widths", "electron_widths", "classifier_widths"):
         network[name] = tuple(map(size, network[name]))
 
 
