@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-MESHES = [f"{members}x{data}" for members in (1, 2, 4, 8) for data in (1, 2, 4, 8) if members * data <= 8]
+# MEMBERSxDATA.
+MESHES = ["1x1", "2x1", "4x1", "8x1", "1x2", "2x2", "2x4", "4x2", "1x8"]
 # Where a run begins, and where it goes on.
 MOVES = ["4x1 1x1", "1x1 8x1", "2x4 4x2"]
 
