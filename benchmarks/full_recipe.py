@@ -106,7 +106,7 @@ def memory() -> str:
 
 def line(name: str, text: str) -> None:
     """One figure."""
-    print(f"{name:28}{text}")
+    print(f"{name:34}{text}")
 
 
 def main() -> None:
@@ -167,11 +167,11 @@ def main() -> None:
     line("scoring", f"{watch.seconds['scoring']:.1f} s")
     line(
         "operations",
-        f"{operations:.2e}, {operations / busy / 1e12:.3f} TFLOP/s, {operations / busy / peak:.1%} of the peak",
+        f"{operations:.2e}, {operations / busy / 1e12:.3g} TFLOP/s, {operations / busy / peak:.1%} of the peak",
     )
     line(
         "floor",
-        f"{operations / peak:.1f} s at {peak / 1e12:.1f} TFLOP/s; training took {busy * peak / operations:.1f} of it",
+        f"{operations / peak:.1f} s at {peak / 1e12:.3g} TFLOP/s; training took {busy * peak / operations:.1f} of it",
     )
     line("most memory", memory())
     for name, value in found.items():
