@@ -21,6 +21,7 @@ _OUTPUT = flags.DEFINE_string("output", None, "where --mode=predict writes: a .p
 _CHUNK = flags.DEFINE_integer("chunk", 1024, "structures that --mode=predict has in memory at a time")
 _STRICT = flags.DEFINE_bool("strict", False, "stop at the first structure that cannot be used")
 _ALLOW_PARTIAL = flags.DEFINE_bool("allow_partial", False, "vote without the members that are missing")
+_DISTRIBUTED = flags.DEFINE_bool("distributed", False, "one of several processes that train one run together")
 
 
 def main(argv: list[str]) -> int:
@@ -48,19 +49,21 @@ def _run(inputs: list[str]) -> int:
     if config is not None:
         check_config(config)
     folder = Path(workdir or f"runs/{config.name}")
+    if _DISTRIBUTED.value and _MODE.value != "train":
+        raise InputError(f"--mode={_MODE.value} is one process alone, without --distributed: give each its own inputs")
 
     from jaxboost import recipe, scoring, screening, settings  # here: an error or --help need not wait for them
+    from jaxboost.training.processes import join
 
     settings.start_jax()
     if _MODE.value == "train":
+        join(_DISTRIBUTED.value)
         return recipe.train(config, folder, strict=_STRICT.value)
     found_devices()  # a device that is named and absent is said before anything is read
     if _MODE.value == "evaluate":
         return scoring.score_run(folder, inputs, allow_partial=_ALLOW_PARTIAL.value)
-    output = None if _OUTPUT.value is None else Path(_OUTPUT.value)
-    return screening.predict(
-        folder, inputs, output, strict=_STRICT.value, allow_partial=_ALLOW_PARTIAL.value, chunk=_CHUNK.value
-    )
+    output, partial = None if _OUTPUT.value is None else Path(_OUTPUT.value), _ALLOW_PARTIAL.value
+    return screening.predict(folder, inputs, output, strict=_STRICT.value, allow_partial=partial, chunk=_CHUNK.value)
 
 
 def _parse(argv: list[str]) -> list[str]:

@@ -37,6 +37,31 @@ def reference_of(dataset: Dataset, splits: Splits) -> Reference:
     return make_reference(dataset.features, dataset.labels, reference_rows(splits))
 
 
+def workshop_of(
+    config: ConfigDict,
+    dataset: Dataset,
+    members: int,
+    train_rows: int,
+    reference: Reference,
+    folder: Path,
+    checkpoint_every: int,
+) -> Workshop:
+    """Where `members` members train, as in a run; `train_rows` rows make an epoch for each of them."""
+    sizes = dataset.features.n_orbits
+    return Workshop(
+        network=Network(of.network_settings(config, len(dataset.classes))),
+        settings=of.training_settings(config, sizes, train_rows),
+        mesh=of.device_mesh(config, members),
+        materials=resident(dataset, config.data.rules, reference, config.data.relatives),
+        tables=symmetry_tables(),
+        sizes=sizes,
+        folder=folder,
+        identity=of.checkpoint_identity(config, dataset.classes),
+        batch=config.optimizer.batch,
+        checkpoint_every=checkpoint_every,
+    )
+
+
 def train(
     config: ConfigDict, dataset: Dataset, members: list[Member], train_rows: int, reference: Reference
 ) -> list[TrainedMember]:
@@ -47,21 +72,10 @@ def train(
     Raises:
       InputError: a member met a gradient that is not finite.
     """
-    sizes, begun = dataset.features.n_orbits, monotonic()
+    begun = monotonic()
     epochs = max(member.hyperparameters.epochs for member in members)
     with tempfile.TemporaryDirectory() as folder, bar("training", epochs) as progress:
-        workshop = Workshop(
-            network=Network(of.network_settings(config, len(dataset.classes))),
-            settings=of.training_settings(config, sizes, train_rows),
-            mesh=of.device_mesh(config, len(members)),
-            materials=resident(dataset, config.data.rules, reference, config.data.relatives),
-            tables=symmetry_tables(),
-            sizes=sizes,
-            folder=Path(folder),
-            identity=of.checkpoint_identity(config, dataset.classes),
-            batch=config.optimizer.batch,
-            checkpoint_every=epochs,
-        )
+        workshop = workshop_of(config, dataset, len(members), train_rows, reference, Path(folder), epochs)
 
         def report(done: Progress) -> None:
             if done.rows:

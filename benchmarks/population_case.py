@@ -8,18 +8,20 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 from ml_collections import ConfigDict
 
 from benchmarks.networks import load, reference_of
 from configs import quick
 from jaxboost import settings as of
-from jaxboost.data.batches import Materials, gather, symmetry_tables, training_batches
+from jaxboost.data.batches import Materials, symmetry_tables, training_batches
 from jaxboost.data.dataset import resident
 from jaxboost.models import Network, NetworkSettings, SymmetryTables
 from jaxboost.training.member import Member, stack_hyperparameters
-from jaxboost.training.member_state import MemberState, init_state
-from jaxboost.training.population import CallLog, make_mesh, place, population_program, stack
+from jaxboost.training.member_state import MemberState
+from jaxboost.training.placement import place, stack
+from jaxboost.training.population import CallLog, init_program, make_mesh, population_program
 from jaxboost.training.roster import make_roster
 from jaxboost.training.training_settings import TrainingSettings
 
@@ -42,6 +44,10 @@ class PopulationCase:
     batches: np.ndarray
     materials: Materials
     tables: SymmetryTables
+
+    def of(self, count: int) -> PopulationCase:
+        """With the first `count` members alone."""
+        return replace(self, members=self.members[:count], states=self.states[:count], batches=self.batches[:count])
 
 
 def widened(width: int, batch: int, crystals: int) -> ConfigDict:
@@ -93,14 +99,7 @@ def initial_states(
 ) -> list[MemberState]:
     """[member] fresh, on the host."""
 
-    @jax.jit
-    def init(hyper: Any, normalizer: Any, materials: Materials, tables: SymmetryTables) -> MemberState:
-        example = gather(
-            materials, jax.numpy.zeros(2, jax.numpy.int32), nodes=settings.nodes, normalizer=normalizer,
-            modalities=hyper.modalities, cutoff=settings.cutoff,
-        )  # fmt: skip
-        return init_state(Network(network), hyper, example, tables, settings, len(materials.label))
-
+    init = init_program(Network(network), settings, len(materials.label))
     hypers = stack_hyperparameters([member.hyperparameters for member in members])
     return [
         jax.tree.map(np.asarray, init(jax.tree.map(lambda x, i=i: x[i], hypers), member.normalizer, materials, tables))
@@ -108,18 +107,22 @@ def initial_states(
     ]
 
 
-def compile_population(case: PopulationCase, axis: str) -> Callable[..., tuple[MemberState, CallLog]]:
-    """The population's program with `axis`, compiled for the shapes of `case`; `population_call` runs it."""
-    settings = replace(case.settings, axis=axis)
-    program = population_program(Network(case.network), settings, make_mesh(1, 1))
-    return program.lower(*_arguments(case)).compile()
+def compile_population(
+    case: PopulationCase, axis: str, mesh: Mesh | None = None
+) -> Callable[..., tuple[MemberState, CallLog]]:
+    """The population's program with `axis`, compiled for the shapes of `case` and the mesh, by default of one device;
+    `population_call` runs it.
+    """
+    mesh = mesh or make_mesh(1, 1)
+    program = population_program(Network(case.network), replace(case.settings, axis=axis), mesh)
+    return program.lower(*_arguments(case, mesh)).compile()
 
 
 def population_call(
-    case: PopulationCase, compiled: Callable[..., tuple[MemberState, CallLog]]
+    case: PopulationCase, compiled: Callable[..., tuple[MemberState, CallLog]], mesh: Mesh | None = None
 ) -> Callable[[], CallLog]:
     """Runs the steps of all members of `case`; each call goes on from where the last ended, with the same batches."""
-    state, *fixed = _arguments(case)
+    state, *fixed = _arguments(case, mesh or make_mesh(1, 1))
 
     def call() -> CallLog:
         nonlocal state
@@ -129,9 +132,8 @@ def population_call(
     return call
 
 
-def _arguments(case: PopulationCase) -> tuple[Any, ...]:
-    """What the program takes, laid on one device."""
-    mesh = make_mesh(1, 1)
+def _arguments(case: PopulationCase, mesh: Mesh) -> tuple[Any, ...]:
+    """What the program takes, laid on the mesh."""
     members, rows = P("member"), P("member", None, "data")
     return (
         place(stack(case.states), mesh, members),
@@ -139,6 +141,6 @@ def _arguments(case: PopulationCase) -> tuple[Any, ...]:
         place(stack([member.normalizer for member in case.members]), mesh, members),
         place(case.batches, mesh, rows),
         *[place(np.full((len(case.members), 1, case.batches.shape[-1]), -1, np.int32), mesh, rows)] * 2,
-        np.int32(0),
+        place(np.int32(0), mesh, P()),
         *place((case.materials, case.tables), mesh, P()),
     )

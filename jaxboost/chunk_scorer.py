@@ -50,7 +50,7 @@ def chunk_scorer(
       make_program: `logits_program`, or what keeps its programs for other scorers of the same shapes.
     """
     network = Network(of.network_settings(config, len(classes)))
-    mesh = of.device_mesh(config, len(members))
+    mesh = of.scoring_mesh(config, len(members))
     views, tables = of.vote_views(config), symmetry_tables()
     count, rules = config.data.relatives, config.data.rules
 

@@ -39,6 +39,7 @@ flags
   --chunk=1024      structures that predict has in memory at a time
   --strict          stop at the first structure that cannot be used
   --allow_partial   vote without the members that are missing
+  --distributed     train as one of several processes (docs/tpu_vm.md)
 
 examples
   python main.py --config=configs/embedded.py

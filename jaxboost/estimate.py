@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,24 @@ EFFICIENCY = 0.25
 
 def estimate(members: list[Member], workshop: Workshop) -> str:
     """One line: members, parameters of each, operations of all, and about how long that takes here."""
+    cost = cost_of(members, workshop)
+    operations = cost.operations * workshop.settings.steps_per_epoch * sum(m.hyperparameters.epochs for m in members)
+    seconds = float(operations / (EFFICIENCY * matmul_rate() * workshop.mesh.size))
+    return (
+        f"{len(members)} members of {cost.parameters:,} parameters, {operations:.1e} operations: about "
+        f"{duration(seconds)} on {workshop.mesh.size} {jax.devices()[0].device_kind} device(s)"
+    )
+
+
+class Cost(NamedTuple):
+    """What a member is: its parameters, and the floating-point operations of one of its training steps."""
+
+    parameters: int
+    operations: float
+
+
+def cost_of(members: list[Member], workshop: Workshop) -> Cost:
+    """Of each of `members`, which are of one size; loss and gradients alone are counted."""
     settings = workshop.settings
     hyper = members[0].hyperparameters
     take = partial(
@@ -53,16 +71,7 @@ def estimate(members: list[Member], workshop: Workshop) -> str:
         return jax.grad(loss)(params)
 
     analysis = jax.jit(step).lower(params, *resident).cost_analysis()
-    operations = (
-        (analysis or {"flops": np.nan})["flops"]
-        * settings.steps_per_epoch
-        * sum(m.hyperparameters.epochs for m in members)
-    )
-    seconds = operations / (EFFICIENCY * matmul_rate() * workshop.mesh.size)
-    return (
-        f"{len(members)} members of {count:,} parameters, {operations:.1e} operations: about {duration(seconds)} on "
-        f"{workshop.mesh.size} {jax.devices()[0].device_kind} device(s)"
-    )
+    return Cost(count, (analysis or {"flops": np.nan})["flops"])
 
 
 def matmul_rate(size: int = 1024) -> float:

@@ -165,7 +165,7 @@ def scorer_of(
     """Of the rows of a dataset; `reference` is that of the run."""
     sizes = dataset.features.n_orbits
     settings = of.scoring_settings(config, sizes)
-    mesh = of.device_mesh(config, members)
+    mesh = of.scoring_mesh(config, members)
     return Scorer(
         program=logits_program(Network(of.network_settings(config, len(classes))), settings, mesh),
         settings=settings,

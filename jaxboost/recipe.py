@@ -54,6 +54,16 @@ from jaxboost.run_folder import (
 )
 from jaxboost.training.checkpoints import has_checkpoint
 from jaxboost.training.loop import Outcome, Progress, Workshop, train_population
+from jaxboost.training.processes import (
+    agree,
+    from_first,
+    is_first,
+    leave,
+    own_folder,
+    several,
+    stop_between_steps,
+    stop_flag,
+)
 from jaxboost.training.roster import make_roster
 from jaxboost.training_display import training_display
 
@@ -66,6 +76,8 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
       workdir: the run's folder.
       strict: a structure that cannot be used is an error, instead of a row of `rejected.csv`.
 
+    Of several processes (`training/processes.py`) each calls this; the first one's folder is the run's.
+
     Returns:
       The exit status: 0 when done, 128 + the signal when asked to stop.
 
@@ -73,20 +85,34 @@ def train(config: ConfigDict, workdir: Path, *, strict: bool = False) -> int:
       InputError: what the user gave cannot be used; all that can be known before any compute is said then.
     """
     check_config(config)
-    with RunLock(workdir), StopFlag() as stop:
+    try:
+        with own_folder(workdir) as own:
+            return _train(config, own, strict)
+    except BaseException as error:
+        leave(error)
+        raise
+
+
+def _train(config: ConfigDict, workdir: Path, strict: bool) -> int:
+    with RunLock(workdir), stop_flag() as stop:
         watch = Stopwatch()
-        if _is_same_run(config, workdir) and _is_done(config, workdir):
-            say(f"{workdir} is done:")
-            _say_scores(read_json(workdir / "metrics.json"))
+        if from_first(np.array(_is_same_run(config, workdir) and _is_done(config, workdir))):
+            if is_first():
+                say(f"{workdir} is done:")
+                _say_scores(read_json(workdir / "metrics.json"))
             return 0
         table, splits = split_table(config, workdir)
+        agree(table.sha256, f"the table {table.source}")
+        splits = Splits(*from_first((splits.test, splits.vote, splits.fold, splits.ensemble_validation)))
         dataset, splits, outcome = _learn(config, workdir, table, splits, watch, stop, strict)
-        if outcome.finished:
+        if outcome.finished and is_first():
             with watch.measure("evaluate"):
                 evaluation, notes = evaluate_run(config, workdir, dataset, splits)
         if stop.is_set:
             say(f"stopped by a signal; the same command goes on from the checkpoints in {workdir}")
             return stop.exit_status
+        if not is_first():
+            return 0
         keep_vote(workdir, evaluation.ballot, dataset, splits)
         metrics = metrics_of(config, dataset, splits, evaluation, watch)
         if not config.data.path:
@@ -102,10 +128,12 @@ def fit(config: ConfigDict, workdir: Path, table: Table) -> None:
     """Trains the whole recipe in `workdir` on a table in memory, without test rows: members and their vote, no report.
 
     Raises:
-      InputError: as `train`; a structure that cannot be used is one.
+      InputError: as `train`; a structure that cannot be used is one, and so is one of several processes.
       KeyboardInterrupt: a signal asked to stop; the same call goes on from the checkpoints.
     """
     check_config(config)
+    if several():
+        raise InputError("fit is one process alone: several train a run by main.py --distributed (docs/tpu_vm.md)")
     with RunLock(workdir), StopFlag() as stop:
         _is_same_run(config, workdir)
         splits = splits_of_table(config, workdir, table, test_fraction=0)
@@ -205,7 +233,7 @@ def _train_members(
             for found in progress.diverged:
                 say(f"warning: {found.member} stops and will not vote: a gradient was not finite, {found}")
 
-        return train_population(members, workshop, report=report, should_stop=lambda: stop.is_set)
+        return train_population(members, workshop, report=report, should_stop=stop_between_steps(stop))
 
 
 def _is_same_run(config: ConfigDict, workdir: Path) -> bool:

@@ -93,13 +93,14 @@ class RunLock:
 
 
 class StopFlag:
-    """While entered, SIGTERM and SIGINT set a flag instead of ending the process: the run can save first.
+    """While entered, `signals` set a flag instead of ending the process: the run can save first.
 
     A SIGINT that arrives when the flag is set already raises KeyboardInterrupt. Outside the main thread,
     where Python takes no signals, it does nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, signals: Sequence[int] = (signal.SIGTERM, signal.SIGINT)) -> None:
+        self._signals = signals
         self._signal: int | None = None
         self._before: dict[int, Any] = {}
 
@@ -113,9 +114,13 @@ class StopFlag:
         """What a shell expects of a process so ended: 143 by SIGTERM, 130 by SIGINT, 0 without a signal."""
         return 0 if self._signal is None else 128 + self._signal
 
+    def notice(self, number: int) -> None:
+        """Sets the flag as if the signal had come here: another process had it."""
+        self._signal = int(number)
+
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in self._signals:
                 self._before[number] = signal.signal(number, self._on_signal)
         return self
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,13 @@ from jaxboost.modalities.bands import BandSettings
 from jaxboost.modalities.featurize import FeaturizerSettings
 from jaxboost.models import NetworkSettings
 from jaxboost.training.population import make_mesh, resolve_axis
+from jaxboost.training.processes import several
 from jaxboost.training.training_settings import TrainingSettings
 
 # Fields that change where a run looks or how fast it is, not what it computes.
-_FREE = {"name", "data.path", "data.cache_dir", "data.workers", "population.checkpoint_every"}
+_FREE = {"name", "data.path", "data.cache_dir", "data.workers"} | {
+    f"population.{name}" for name in ("axis", "data_devices", "checkpoint_every")
+}
 
 
 def featurizer_settings(config: ConfigDict) -> FeaturizerSettings:
@@ -47,15 +51,32 @@ def network_settings(config: ConfigDict, classes: int) -> NetworkSettings:
 
 
 def device_mesh(config: ConfigDict, members: int) -> Mesh:
-    """Members over the devices, `config.population.data_devices` of them to a member's batch."""
-    data = config.population.data_devices
-    devices = jax.device_count()
+    """Members over the devices of all processes, `config.population.data_devices` of them to a member's batch.
+
+    One process leaves devices idle that no member needs; of several, each has its part.
+    """
+    data, devices = config.population.data_devices, jax.device_count()
     if devices < data or config.optimizer.batch % data or config.vote.batch % data:
         raise InputError(
             f"config.population.data_devices = {data}: it must be at most the number of devices ({devices}) and "
             f"divide config.optimizer.batch ({config.optimizer.batch}) and config.vote.batch ({config.vote.batch})"
         )
-    return make_mesh(min(devices // data, members), data)
+    if not several():
+        return make_mesh(min(devices // data, members), data)
+    if devices % data:
+        raise InputError(f"config.population.data_devices = {data} must divide the {devices} devices of all processes")
+    return make_mesh(devices // data, data)
+
+
+def scoring_mesh(config: ConfigDict, members: int) -> Mesh:
+    """As `device_mesh`, of the devices of this process alone: members are scored by one process."""
+    devices, data = jax.local_devices(), _scoring_devices(config)
+    return make_mesh(min(len(devices) // data, members), data, devices)
+
+
+def _scoring_devices(config: ConfigDict) -> int:
+    """Devices that share a scoring batch: `config.population.data_devices`, or fewer where a process has fewer."""
+    return math.gcd(config.population.data_devices, jax.local_device_count())
 
 
 def training_settings(config: ConfigDict, sizes: np.ndarray, train_rows: int) -> TrainingSettings:
@@ -72,7 +93,8 @@ def training_settings(config: ConfigDict, sizes: np.ndarray, train_rows: int) ->
     return TrainingSettings(
         steps_per_epoch=calls * per_call,
         steps_per_call=per_call,
-        nodes=node_budget(sizes, batch // config.population.data_devices),
+        # A multiple, so that devices that share a batch have equal parts of its nodes.
+        nodes=node_budget(sizes, batch, multiple=math.lcm(32, config.population.data_devices)),
         cutoff=config.crystal.cutoff,
         neighbors=config.crystal.neighbors,
         jitter=config.views.jitter,
@@ -92,7 +114,7 @@ def scoring_settings(config: ConfigDict, sizes: np.ndarray) -> ScoringSettings:
     """Of `config.vote`."""
     return ScoringSettings(
         batch=config.vote.batch,
-        nodes=node_budget(sizes, config.vote.batch // config.population.data_devices),
+        nodes=node_budget(sizes, config.vote.batch // _scoring_devices(config)),
         cutoff=config.crystal.cutoff,
         axis=resolve_axis(config.population.axis),
         seed=config.seed,
@@ -153,7 +175,8 @@ def start_jax() -> None:
     # One would announce each kind of accelerator that is not there, the other that it has looked for fonts.
     for name in ("jax", "matplotlib"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    jax.config.update("jax_num_cpu_devices", cores())
+    if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        jax.config.update("jax_num_cpu_devices", cores())
 
 
 def compilation_cache(config: ConfigDict) -> None:

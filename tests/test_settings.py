@@ -62,6 +62,8 @@ def test_differences_name_what_computes_something_else(config):
     config.data.path = config.data.cache_dir = "elsewhere"
     config.name = "other"
     config.data.workers = 3
+    # A run may go on with other devices than it began with.
+    config.population.data_devices, config.population.axis = 2, "vmap"
     assert settings.differences(old, settings.plain(config)) == []
     config.kfold.folds = 7
     del old["seed"]
@@ -73,6 +75,38 @@ def test_more_devices_for_a_batch_than_there_are(config):
     config.population.data_devices = 64
     with pytest.raises(InputError, match="config.population.data_devices = 64"):
         settings.device_mesh(config, 3)
+
+
+def test_a_run_of_more_devices_is_scored_with_those_that_are_here(config):
+    """Also where they do not share batches as its training did; then a device has a whole batch's room."""
+    here, sizes = jax.local_device_count(), np.full(1000, 3)
+    config.vote.batch = 32
+    config.population.data_devices = 1
+    assert settings.scoring_mesh(config, 3).shape == {"member": min(3, here), "data": 1}
+    alone = settings.scoring_settings(config, sizes).nodes
+    config.population.data_devices = here
+    assert settings.scoring_mesh(config, 3).shape == {"member": 1, "data": here}
+    assert settings.scoring_settings(config, sizes).nodes <= alone
+    config.population.data_devices = 64 * here + 1
+    assert settings.scoring_mesh(config, 3).shape["data"] == 1
+    assert settings.scoring_settings(config, sizes).nodes == alone
+
+
+def test_nodes_of_a_batch_are_shared_by_its_devices(config):
+    config.population.data_devices = 3
+    config.optimizer.batch = 24
+    assert settings.training_settings(config, np.full(100, 3), 100).nodes % 3 == 0
+
+
+@pytest.mark.parametrize(("backend", "axis"), [("cpu", "map"), ("gpu", "vmap"), ("tpu", "vmap")])
+def test_auto_is_by_backend(config, monkeypatch, backend, axis):
+    """'auto' runs members one after another where they share a cache, and all at once on accelerators, in bfloat16."""
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    assert settings.training_settings(config, np.full(9, 3), 9).axis == axis
+    assert settings.network_settings(config, 5).dtype == ("float32" if backend == "cpu" else "bfloat16")
+    config.population.axis, config.network.dtype = "map", "float32"
+    assert settings.training_settings(config, np.full(9, 3), 9).axis == "map"
+    assert settings.network_settings(config, 5).dtype == "float32"
 
 
 def test_workers_and_views(config):

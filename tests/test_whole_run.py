@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+import socket
 import time
 from collections import Counter
 from pathlib import Path
@@ -205,6 +206,33 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(place, run):
     call(*arguments)
     assert (workdir / "predictions.csv").read_bytes() == (run / "predictions.csv").read_bytes()
     assert without_timing(workdir / "metrics.json") == without_timing(run / "metrics.json")
+
+
+def test_two_processes_make_the_run_of_one(place, run):
+    """Losses of every member and epoch, in one folder; the second process says and leaves nothing."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    shared = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2"}
+    workdirs = [place / "two", place / "nowhere"]
+    processes = [
+        start(f"--config={place / 'tiny.py'}", f"--workdir={workdir}", **shared, JAX_PROCESS_ID=str(number))
+        for number, workdir in enumerate(workdirs)
+    ]
+    (out, err), (silent, other) = (process.communicate() for process in processes)
+    assert [process.returncode for process in processes] == [0, 0], out + err + other
+    assert "report: " in out and [line for line in silent.splitlines() if "[Gloo]" not in line] == []
+    assert not workdirs[1].exists()
+    assert sorted(path.name for path in workdirs[0].iterdir()) == sorted(path.name for path in run.iterdir())
+    logs = [
+        {(row["member"], row["epoch"]): row for row in map(json.loads, (folder / "log.jsonl").read_text().splitlines())}
+        for folder in (run, workdirs[0])
+    ]
+    assert logs[0].keys() == logs[1].keys()
+    for key, row in logs[0].items():
+        assert [logs[1][key][name] for name in ("train_loss", "validation_loss")] == pytest.approx(
+            [row[name] for name in ("train_loss", "validation_loss")], rel=1e-5
+        )
 
 
 def test_a_missing_member_is_refused_unless_partial_is_allowed(place, run):

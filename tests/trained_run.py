@@ -43,10 +43,10 @@ def write_config(folder: Path) -> Path:
     return folder / "tiny.py"
 
 
-def start(*arguments: str) -> subprocess.Popen:
+def start(*arguments: str, **environment: str) -> subprocess.Popen:
     command = [sys.executable, str(ROOT / "main.py"), *map(str, arguments)]
     return subprocess.Popen(
-        command, cwd=ROOT, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command, cwd=ROOT, env=ENVIRONMENT | environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
 
 

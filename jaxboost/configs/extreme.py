@@ -122,7 +122,7 @@ def get_config() -> ConfigDict:
 
     config.population = population = ConfigDict()
     population.axis = "auto"  # how a device runs its members: 'vmap', 'map' (one after another), 'auto' by backend
-    population.data_devices = 1  # devices that share a member's batch; the rest of them share the members
+    population.data_devices = 1  # that share a member's batch, for more devices than members; docs/tpu_vm.md
     population.steps_per_call = 32  # training steps a call of the compiled program
     population.checkpoint_every = 5  # epochs
     return config

@@ -12,15 +12,17 @@ import jax
 import numpy as np
 from jax.sharding import PartitionSpec as P
 
-from jaxboost.data.batches import Materials, deal, gather, scoring_batches, training_batches
+from jaxboost.data.batches import scoring_batches, training_batches
 from jaxboost.errors import InputError
-from jaxboost.models import SymmetryTables
 from jaxboost.training.divergence import Divergence, divergences
-from jaxboost.training.member import Hyperparameters, Member, stack_hyperparameters
+from jaxboost.training.epoch import train_epoch
+from jaxboost.training.member import Member, stack_hyperparameters
 from jaxboost.training.member_checkpoint import is_finished, restored_state
-from jaxboost.training.member_state import MemberState, init_state
+from jaxboost.training.member_state import MemberState
 from jaxboost.training.out_of_memory import fewer, within_memory
-from jaxboost.training.population import place, population_program, stack, unstack
+from jaxboost.training.placement import on_host, own_parts, place, stack
+from jaxboost.training.population import init_program, population_program
+from jaxboost.training.processes import from_first, is_first, several
 from jaxboost.training.record import Record
 from jaxboost.training.workshop import Workshop
 
@@ -51,6 +53,17 @@ class Outcome:
     compile_seconds: float
 
 
+class _Clock:
+    """Seconds from one lap to the next."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+
+    def lap(self) -> float:
+        began, self._began = self._began, time.perf_counter()
+        return self._began - began
+
+
 def train_population(
     members: list[Member],
     workshop: Workshop,
@@ -61,81 +74,86 @@ def train_population(
     """Trains every member whose checkpoint is not finished, until all are or `should_stop` says so.
 
     A member's batches, dropout and views are functions of its seed and step, so a run that stopped continues with
-    the very figures of one that did not, and other members change nothing.
+    the very figures of one that did not, and other members change nothing. Where there are several processes every one
+    calls this; the first one's checkpoints count, and `report` and `should_stop` are called alike on all.
     """
-    pending = [m for m in members if not is_finished(workshop.folder / m.name, workshop.identity)]
+    unfinished = from_first(np.array([not is_finished(workshop.folder / m.name, workshop.identity) for m in members]))
+    pending = [member for member, is_left in zip(members, unfinished, strict=True) if is_left]
     if not pending:
         return Outcome(True, 0.0)
     crew, states = _board(pending, workshop)
-    settings, names = workshop.settings, [member.name for member in crew]
-    on_members = partial(place, mesh=workshop.mesh, spec=P("member"))
+    settings, mesh, names = workshop.settings, workshop.mesh, [member.name for member in crew]
+    on_members = partial(place, mesh=mesh, spec=P("member"))
+    on_rows = partial(place, mesh=mesh, spec=P("member", None, "data"))
     state = on_members(stack(states))
     hyper = on_members(stack_hyperparameters([member.hyperparameters for member in crew]))
-    normalizers = on_members(stack([member.normalizer for member in crew]))
-    on_rows = partial(place, mesh=workshop.mesh, spec=P("member", None, "data"))
-    validation = on_rows(_scoring_plan([member.validation for member in crew], workshop))
-    remembered = on_rows(_scoring_plan([member.train for member in crew], workshop))
-    everywhere = place((workshop.materials, workshop.tables), workshop.mesh, P())
+    own = (hyper, on_members(stack([member.normalizer for member in crew])))
+    validation = _scoring_plan([member.validation for member in crew], workshop)
+    plans = (on_rows(validation), on_rows(_scoring_plan([member.train for member in crew], workshop)))
+    resident = place((workshop.materials, workshop.tables), mesh, P())
+    firsts = range(0, settings.steps_per_epoch, settings.steps_per_call)
+    offsets = [place(np.int32(first), mesh, P()) for first in firsts]
     blank = on_rows(np.zeros((len(crew), settings.steps_per_call, workshop.batch), np.int32))
-    fixed = (validation, remembered)
-    arguments = (state, hyper, normalizers, blank, *fixed, np.int32(0), *everywhere)
-    shapes = jax.tree.map(_shape, arguments)
-    seats = 1 if settings.axis == "map" else len(crew) // workshop.mesh.shape["member"]
+    shapes = jax.tree.map(_shape, (state, *own, blank, *plans, offsets[0], *resident))
+    seats = 1 if settings.axis == "map" else len(crew) // mesh.shape["member"]
 
     def compile_for(at_once: int) -> Any:
         asked = None if at_once == seats else at_once
-        return population_program(workshop.network, settings, workshop.mesh, asked).lower(*shapes).compile()
+        return population_program(workshop.network, settings, mesh, asked).lower(*shapes).compile()
 
     began = time.perf_counter()
-    compiled, at_once = within_memory(compile_for, seats)
+    program, at_once = within_memory(compile_for, seats)
     compile_seconds = time.perf_counter() - began
     budget = np.array([member.hyperparameters.epochs for member in crew])
+    patience = np.array([member.hyperparameters.patience for member in crew])
     epochs = np.array([int(s.epoch) for s in states])
     record = Record(workshop, crew, saved=dict(zip(names, epochs.tolist(), strict=True)))
     active = epochs < budget
     rounds = 0
+    # What a stop saves, and what an epoch begins from once more where the device had not the memory for it.
+    kept = own_parts(state)
     while active.any():
-        # What a stop saves, and what an epoch begins from once more where the device had not the memory for it.
-        kept = jax.tree.map(np.array, state)
-        if should_stop():
-            record.save_unsaved(kept, active)
-            return Outcome(False, compile_seconds)
         plan = _plan(crew, epochs, active, workshop)
-        calls: list[Any] = []
+        batches = [on_rows(plan[:, first : first + settings.steps_per_call]) for first in firsts]
+        steps, clock = int(active.sum()) * settings.steps_per_call, _Clock()
+        left = int((budget - epochs)[active].sum()) * settings.steps_per_epoch
+
+        def ended(call: int, left: int = left, steps: int = steps, clock: _Clock = clock) -> None:
+            report(Progress([], steps, left - call * steps, clock.lap()))
+
         try:
-            for offset in range(0, settings.steps_per_epoch, settings.steps_per_call):
-                began = time.perf_counter()
-                rows = on_rows(plan[:, offset : offset + settings.steps_per_call])
-                state, log = compiled(state, hyper, normalizers, rows, *fixed, np.int32(offset), *everywhere)
-                calls.append(jax.tree.map(np.asarray, log))
-                left = int(((budget - epochs)[active] * settings.steps_per_epoch - offset).sum())
-                seconds = time.perf_counter() - began
-                if offset + settings.steps_per_call < settings.steps_per_epoch:
-                    report(Progress([], int(active.sum()) * settings.steps_per_call, left, seconds))
-                    if should_stop():
-                        record.save_unsaved(kept, active)
-                        return Outcome(False, compile_seconds)
+            done = train_epoch(
+                program, state, own, batches, plans, offsets, resident, ended=ended, should_stop=should_stop
+            )
+            if done is None:
+                record.save_unsaved(kept, epochs, active)
+                return Outcome(False, compile_seconds)
+            state, logs = done
+            calls = on_host(logs, mesh)
         except jax.errors.JaxRuntimeError as error:
+            if several():  # the others would not know that this one goes on with another program
+                raise
             began = time.perf_counter()
-            compiled, at_once = within_memory(compile_for, fewer(error, at_once))
+            program, at_once = within_memory(compile_for, fewer(error, at_once))
             compile_seconds += time.perf_counter() - began
             state = on_members(kept)
             continue
-        trained = calls[-1].trained
+        began_at = epochs
         diverged = divergences(names, epochs, plan, [call.diverged for call in calls], workshop.ids)
-        epochs = np.asarray(state.epoch)
-        steps = int(trained.sum()) * settings.steps_per_call
-        report(Progress(_rows(names, epochs, calls), steps, left, seconds, list(diverged.values())))
-        failed = np.asarray(state.failed)
-        ended = (epochs >= budget) | (epochs - np.asarray(state.best_epoch) >= np.asarray(hyper.patience)) | failed
+        epochs, best_epoch, failed = on_host((state.epoch, state.best_epoch, state.failed), mesh)
+        left -= (len(calls) - 1) * steps
+        steps = int(calls[-1].trained.sum()) * settings.steps_per_call
+        report(Progress(_rows(names, epochs, calls), steps, left, clock.lap(), list(diverged.values())))
+        over = (epochs >= budget) | (epochs - best_epoch >= patience) | failed
         if len(pending) == len(members) and failed[budget > 0].all():
-            record.save_unsaved(kept, active)
+            record.save_unsaved(kept, began_at, active)
             raise InputError(record.nothing_finite(diverged))
+        kept = own_parts(state)
         rounds += 1
         for i, name in enumerate(names):
-            if active[i] and (ended[i] or rounds % workshop.checkpoint_every == 0):
-                record.save(unstack(state, i), i, finished=bool(ended[i]), divergence=diverged.get(name))
-        active = ~ended
+            if active[i] and (over[i] or rounds % workshop.checkpoint_every == 0):
+                record.save(kept, i, finished=bool(over[i]), divergence=diverged.get(name))
+        active = ~over
     return Outcome(True, compile_seconds)
 
 
@@ -160,27 +178,19 @@ def _board(pending: list[Member], workshop: Workshop) -> tuple[list[Member], lis
 
 
 def _initial_states(crew: list[Member], workshop: Workshop) -> list[MemberState]:
-    settings = workshop.settings
-
-    @jax.jit
-    def init(hyper: Hyperparameters, normalizer: Any, materials: Materials, tables: SymmetryTables) -> MemberState:
-        rows = jax.numpy.zeros(2, jax.numpy.int32)
-        example = gather(
-            materials, rows, nodes=settings.nodes, normalizer=normalizer, modalities=hyper.modalities,
-            cutoff=settings.cutoff,
-        )  # fmt: skip
-        return init_state(workshop.network, hyper, example, tables, settings, len(workshop.sizes))
-
+    init = init_program(workshop.network, workshop.settings, len(workshop.sizes))
     states = []
     for member in crew:
         hyper = jax.tree.map(lambda x: x[0], stack_hyperparameters([member.hyperparameters]))
         state = jax.tree.map(np.asarray, init(hyper, member.normalizer, workshop.materials, workshop.tables))
-        states.append(restored_state(workshop.folder / member.name, state, member))
+        if is_first():
+            state = restored_state(workshop.folder / member.name, state, member)
+        states.append(from_first(state))
     return states
 
 
 def _plan(crew: list[Member], epochs: np.ndarray, active: np.ndarray, workshop: Workshop) -> np.ndarray:
-    steps, shards = workshop.settings.steps_per_epoch, workshop.mesh.shape["data"]
+    steps = workshop.settings.steps_per_epoch
     plan = np.zeros((len(crew), steps, workshop.batch), np.int32)
     for i, member in enumerate(crew):
         if active[i]:
@@ -188,7 +198,7 @@ def _plan(crew: list[Member], epochs: np.ndarray, active: np.ndarray, workshop: 
             seed = (int(member.hyperparameters.seed), 1)
             first = int(epochs[i]) * steps
             plan[i] = training_batches(member.train, sizes, workshop.batch, first=first, count=steps, seed=seed)
-    return deal(plan, shards)
+    return plan
 
 
 def _scoring_plan(rows: list[np.ndarray], workshop: Workshop) -> np.ndarray:
@@ -198,7 +208,7 @@ def _scoring_plan(rows: list[np.ndarray], workshop: Workshop) -> np.ndarray:
     padded = np.full((len(rows), steps, workshop.batch), -1, np.int32)
     for row, plan in zip(padded, plans, strict=True):
         row[: len(plan)] = plan
-    return deal(padded, workshop.mesh.shape["data"])
+    return padded
 
 
 def _rows(names: Iterable[str], epochs: np.ndarray, calls: list[Any]) -> list[dict[str, Any]]:

@@ -24,23 +24,20 @@ class Drawn(NamedTuple):
 
 
 def renewed(embed: Callable[[jax.Array], jax.Array], plan: jax.Array, size: int, width: int) -> jax.Array:
-    """Embeddings [size, width] of the rows of a plan [step, b], -1 for none; 0 for rows that are not in it.
-
-    Devices that share the member's batches share this work too.
-    """
+    """Embeddings [size, width] of the rows of a plan [step, b], -1 for none; 0 for rows that are not in it."""
 
     def write(memory: jax.Array, rows: jax.Array) -> tuple[jax.Array, None]:
         return memory.at[_places(rows, size)].set(embed(rows), mode="drop"), None
 
     memory, _ = jax.lax.scan(write, jnp.zeros((size, width), jnp.float32), plan)
-    return jax.lax.psum(memory, "data")
+    return memory
 
 
 def whole(embeddings: jax.Array, labels: Array, plan: jax.Array) -> Memory:
     """All that is remembered: embeddings [n, d] and labels [n] of the table, of which the plan names the rows."""
     size = len(labels)
     named = jnp.zeros(size, jnp.int32).at[_places(plan.reshape(-1), size)].set(1, mode="drop")
-    return Memory(embeddings, jnp.maximum(jnp.asarray(labels), 0), jax.lax.psum(named, "data") > 0)
+    return Memory(embeddings, jnp.maximum(jnp.asarray(labels), 0), named > 0)
 
 
 def draw(

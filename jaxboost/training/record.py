@@ -11,7 +11,8 @@ from jaxboost.training.divergence import Divergence
 from jaxboost.training.member import Member
 from jaxboost.training.member_checkpoint import save_member
 from jaxboost.training.member_state import MemberState
-from jaxboost.training.population import unstack
+from jaxboost.training.placement import unstack
+from jaxboost.training.processes import is_first
 from jaxboost.training.workshop import Workshop
 
 
@@ -28,9 +29,19 @@ class Record:
     crew: list[Member]
     saved: dict[str, int]
 
-    def save(self, state: MemberState, place: int, *, finished: bool, divergence: Divergence | None = None) -> None:
-        """One member's state; where there is no room for it, what was saved before is whole."""
+    def save(self, kept: MemberState, place: int, *, finished: bool, divergence: Divergence | None = None) -> None:
+        """Writes one member's state out of that of all; where there is no room for it, what was saved before is whole.
+
+        Of several processes every one calls this, each with what it has (`own_parts`), and the first one writes.
+        """
         member, workshop = self.crew[place], self.workshop
+        state = unstack(kept, place, workshop.mesh)
+        if is_first():
+            self._write(state, member, finished, divergence)
+        self.saved[member.name] = int(state.epoch)
+
+    def _write(self, state: MemberState, member: Member, finished: bool, divergence: Divergence | None) -> None:
+        workshop = self.workshop
         labels = np.asarray(workshop.materials.label)
         try:
             save_member(
@@ -43,13 +54,12 @@ class Record:
                 f"checkpoint is that of epoch {self.saved[member.name]}. Make room and start the same command again: "
                 "it goes on from there"
             ) from error
-        self.saved[member.name] = int(state.epoch)
 
-    def save_unsaved(self, state: MemberState, active: np.ndarray) -> None:
-        """The members in training whose epoch no checkpoint has yet, from the state of all."""
+    def save_unsaved(self, kept: MemberState, epochs: np.ndarray, active: np.ndarray) -> None:
+        """The members in training whose epoch, of `epochs`, no checkpoint has yet, from the state of all."""
         for i in np.flatnonzero(active).tolist():
-            if int(state.epoch[i]) > self.saved[self.crew[i].name]:
-                self.save(unstack(state, i), i, finished=False)
+            if epochs[i] > self.saved[self.crew[i].name]:
+                self.save(kept, i, finished=False)
 
     def nothing_finite(self, diverged: dict[str, Divergence]) -> str:
         """The message where no member is left."""

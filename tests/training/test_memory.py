@@ -3,30 +3,23 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import PartitionSpec as P
 
 from jaxboost.training.memory import draw, renewed, whole
-from jaxboost.training.population import make_mesh
 
 PLAN = np.array([[5, 2], [7, -1]])
 EMBEDDING = np.arange(30, dtype=np.float32).reshape(10, 3)
 LABEL = np.arange(10) % 4
 
 
-def _on_one_device(function, plan=PLAN):
-    """Calls it where the axis 'data' has a name, as in the population's program."""
-    return jax.shard_map(function, mesh=make_mesh(1, 1), in_specs=P(), out_specs=P(), check_vma=False)(plan)
-
-
 def test_the_rows_of_the_plan_are_renewed_and_no_others():
-    found = _on_one_device(lambda plan: renewed(lambda rows: jnp.asarray(EMBEDDING)[rows] + 1, plan, 10, 3))
+    found = renewed(lambda rows: jnp.asarray(EMBEDDING)[rows] + 1, PLAN, 10, 3)
     wanted = np.zeros((10, 3))
     wanted[[2, 5, 7]] = EMBEDDING[[2, 5, 7]] + 1
     np.testing.assert_array_equal(found, wanted)
 
 
 def test_all_that_is_remembered_are_the_rows_of_the_plan():
-    memory = _on_one_device(lambda plan: whole(jnp.asarray(EMBEDDING), LABEL, plan))
+    memory = whole(jnp.asarray(EMBEDDING), LABEL, PLAN)
     np.testing.assert_array_equal(np.flatnonzero(memory.there), [2, 5, 7])
     np.testing.assert_array_equal(memory.label, LABEL)
 

@@ -3,41 +3,28 @@
 import functools
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
 
-from jaxboost.data.batches import fit_normalizer, gather, make_materials, node_budget, symmetry_tables
+from jaxboost.data.batches import fit_normalizer, gather, make_materials
 from jaxboost.data.isopointal import no_relatives
 from jaxboost.errors import InputError
 from jaxboost.modalities.bands import BandSettings
 from jaxboost.modalities.features import concatenate
 from jaxboost.modalities.featurize import FeaturizerSettings, featurize_one
-from jaxboost.models import Memory, Network, NetworkSettings
+from jaxboost.models import Memory, Network
 from jaxboost.training import has_checkpoint, loop, restore_checkpoint
 from jaxboost.training.loop import Workshop, is_finished, train_population
-from jaxboost.training.member import Hyperparameters, Member
+from jaxboost.training.member import Member
 from jaxboost.training.member_state import init_state
 from jaxboost.training.memory import Drawn
 from jaxboost.training.objective import batch_loss
-from jaxboost.training.population import make_mesh, population_program
-from jaxboost.training.training_settings import TrainingSettings
+from jaxboost.training.population import init_program, make_mesh, population_program
 from tests.crystals import prototype
-
-BATCH, EPOCHS = 8, 4
-HYPER = Hyperparameters(
-    seed=1, dropout=0.1, column_dropout=0.1, weight_decay=1e-3, mixup_alpha=0.4, min_lr=1e-4, max_lr=3e-3,
-    warmup_epochs=1, cycle_epochs=EPOCHS, cycles=1, epochs=EPOCHS, patience=EPOCHS, modalities=np.ones(4, bool),
-)  # fmt: skip
-NETWORK = NetworkSettings(
-    classes=2, cutoff=5.0, token=8, crystal_width=8, crystal_layers=1, radial=4, kspace_width=8, kspace_layers=1,
-    kspace_heads=2, kspace_widths=(8,), scalar_widths=(8,), electron_widths=(8,), frequencies=2, column_width=2,
-    group_width=2, fusion="attention",
-    fusion_heads=2, fusion_width=8, classifier_widths=(8,), recall_width=0, dtype="float32",
-)  # fmt: skip
+from tests.training.tiny_population import BATCH, EPOCHS, HYPER, NETWORK, tiny_population
 
 
 @dataclass(frozen=True)
@@ -53,39 +40,7 @@ class Run:
 
 @pytest.fixture(scope="module")
 def crew() -> tuple[dict[str, Member], Workshop]:
-    """Four small members on 40 crystals of two classes: rocksalts and zincblendes."""
-    pairs = [(m, x) for m in (12, 20, 30, 38, 56) for x in (8, 16, 34, 52)]
-    structures = [prototype(name, pair, 5.0) for name in ("rocksalt", "zincblende") for pair in pairs]
-    settings = FeaturizerSettings(neighbors=6, cutoff=5.0)
-    features = concatenate([featurize_one(structure, settings) for structure in structures])
-    labels = np.repeat([0, 1], len(pairs))
-    rows = np.random.default_rng(0).permutation(len(labels))
-    train, validation = rows[:32], rows[32:]
-    normalizer = fit_normalizer(features, train, np.zeros(1, bool))
-    hypers = {
-        "kfold_0": (HYPER, validation),
-        "kfold_1": (HYPER._replace(seed=2, dropout=0.3), validation),
-        "still": (HYPER._replace(seed=3, min_lr=0.0, max_lr=0.0, patience=2), validation),
-        "full": (HYPER._replace(seed=4), validation[:0]),
-    }
-    members = {name: Member(name, train, own, normalizer, hyper) for name, (hyper, own) in hypers.items()}
-    workshop = Workshop(
-        network=Network(NETWORK),
-        settings=TrainingSettings(
-            steps_per_epoch=4, steps_per_call=2, nodes=node_budget(features.n_orbits, BATCH), cutoff=5.0, neighbors=6,
-            jitter=0.02, strain=0.01, gamma=1.0, smoothing=0.05, mixup_probability=0.5, recall_weight=1.0,
-            recall_draw=16, clip_norm=1.0, lr_decay=0.8, axis="map",
-        ),
-        mesh=make_mesh(1, 1),
-        materials=make_materials(features, np.ones((len(labels), 2), bool), labels, no_relatives(len(labels))),
-        tables=symmetry_tables(),
-        sizes=features.n_orbits,
-        folder=Path(),
-        identity={"classes": ["rocksalt", "zincblende"]},
-        batch=BATCH,
-        checkpoint_every=1,
-    )  # fmt: skip
-    return members, workshop
+    return tiny_population()
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +64,7 @@ def train(crew, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "population_program", functools.cache(population_program))
+        patch.setattr(loop, "init_program", functools.cache(init_program))
         yield run
 
 
@@ -262,13 +218,34 @@ def test_a_member_more_changes_no_other(crew, train, alone):
         assert few.rows_of(name) == alone.rows_of(name)
 
 
-@pytest.mark.parametrize("other", ["vmap", "two devices"])
+def test_nothing_goes_between_host_and_devices_inside_an_epoch(crew, train, alone, monkeypatch):
+    """Not even what is asked for by name; the epoch's plan is there before it begins, its log is read after it.
+
+    On a CPU the guard does not see what is read from a device: there the log shows that it was not.
+    """
+    guarded = []
+
+    def train_epoch(*arguments, **options):
+        with jax.transfer_guard("disallow_explicit"):
+            guarded.append(loop_epoch(*arguments, **options))
+        return guarded[-1]
+
+    loop_epoch = loop.train_epoch
+    monkeypatch.setattr(loop, "train_epoch", train_epoch)
+    found = train(crew[0].values())
+    assert len(guarded) == EPOCHS and found.rows == alone.rows
+    assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(guarded))
+    with pytest.raises(jax.errors.JaxRuntimeError, match="host-to-device"), jax.transfer_guard("disallow_explicit"):
+        jax.device_put(np.zeros(1))  # the guard guards
+
+
+@pytest.mark.parametrize("other", ["vmap", "two devices", "two devices a batch"])
 def test_how_members_are_laid_out_changes_no_loss(crew, train, alone, other):
     """Another program may round otherwise, so losses agree to 1e-5; a member that read other rows is far outside."""
     if other == "vmap":
         found = train(crew[0].values(), settings=replace(crew[1].settings, axis="vmap"))
     else:
-        found = train(crew[0].values(), mesh=make_mesh(2, 1))
+        found = train(crew[0].values(), mesh=make_mesh(2, 1) if other == "two devices" else make_mesh(1, 2))
     for name in crew[0]:
         rows, expected = found.rows_of(name), alone.rows_of(name)
         assert [row["epoch"] for row in rows] == [row["epoch"] for row in expected]
