@@ -230,9 +230,9 @@ def test_two_processes_make_the_run_of_one(place, run):
     ]
     assert logs[0].keys() == logs[1].keys()
     for key, row in logs[0].items():
-        assert [logs[1][key][name] for name in ("train_loss", "validation_loss")] == pytest.approx(
-            [row[name] for name in ("train_loss", "validation_loss")], rel=1e-5
-        )
+        for name in ("train_loss", "validation_loss"):  # nothing validates the full model
+            wanted = row[name] if row[name] is None else pytest.approx(row[name], rel=1e-5)
+            assert logs[1][key][name] == wanted, (key, name)
 
 
 def test_a_missing_member_is_refused_unless_partial_is_allowed(place, run):

@@ -97,8 +97,8 @@ def test_a_run_that_met_everything_ends_with_the_bytes_of_one_that_met_nothing(t
     before = steps(workdir)
     left_over = half_saved(workdir)  # nobody is left to clear away what was being saved
 
-    # A disk that is full before the next epoch is saved. That of a finished member is a quarter as large as this one may
-    # be: half of it must not fit either.
+    # A disk that is full before the next epoch is saved. The checkpoint of a finished member may be a quarter as large
+    # as this one: half of it must not fit either.
     step = max((path for path in (workdir / "members").glob("*/[0-9]*")), key=lambda path: path.stat().st_mtime)
     size = sum(path.stat().st_size for path in step.rglob("*"))
     if mounted:
