@@ -1,4 +1,9 @@
-"""Rows 1, 5, 6 and 7: a run that is stopped, killed and left without room ends as if it had not been."""
+"""Rows 1, 5, 6 and 7: a run that is stopped, killed and left without room ends as if it had not been.
+
+    python -m pytest tests/faults/interrupted.py
+
+It takes minutes and its moments are random, so it is not among the tests that run by themselves.
+"""
 
 import json
 import signal
@@ -42,10 +47,6 @@ def steps(workdir: Path) -> dict[str, int]:
         folder = workdir / "members" / name
         found[name] = restore_checkpoint(folder).step if has_checkpoint(folder) else 0
     return found
-
-
-def half_saved(workdir: Path) -> set[Path]:
-    return set(workdir.glob("members/*/.saving-*"))
 
 
 def finished(workdir: Path) -> bool:
@@ -99,7 +100,6 @@ def test_a_run_that_met_everything_ends_with_the_bytes_of_one_that_met_nothing(t
     call.signal(signal.SIGKILL)
     assert call.wait() == -signal.SIGKILL, call.said()
     before = steps(workdir)
-    left_over = half_saved(workdir)  # nobody is left to clear away what was being saved
 
     # A disk that is full before the next epoch is saved. The checkpoint of a finished member may be a quarter as large
     # as this one: half of it must not fit either.
@@ -121,7 +121,6 @@ def test_a_run_that_met_everything_ends_with_the_bytes_of_one_that_met_nothing(t
     assert "error: " in call.said()  # where a line begins, unless a thread of Orbax complains there of its loop
     after = steps(workdir)
     assert all(after[name] >= before[name] for name in MEMBERS) and not (workdir / "metrics.json").exists()
-    assert half_saved(workdir) <= left_over
     if mounted:
         ballast.unlink()
 
