@@ -101,7 +101,8 @@ def memory() -> str:
     stats: Mapping[str, int] = jax.local_devices()[0].memory_stats() or {}
     if "peak_bytes_in_use" not in stats:
         return "not told by this device"
-    return f"{stats['peak_bytes_in_use'] / 2**30:.1f} of {stats.get('bytes_limit', 0) / 2**30:.0f} GiB"
+    limit = f" of {stats['bytes_limit'] / 2**30:.0f}" if "bytes_limit" in stats else ""
+    return f"{stats['peak_bytes_in_use'] / 2**30:.1f}{limit} GiB"
 
 
 def line(name: str, text: str) -> None:
