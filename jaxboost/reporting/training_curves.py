@@ -107,7 +107,12 @@ def _by_member(log: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, 
     members: dict[str, list[Mapping[str, Any]]] = {}
     for line in log:
         members.setdefault(str(line["member"]), []).append(line)
-    return members
+    # The log begins with whichever device was first; kfold_10 stands behind kfold_9.
+    return {name: members[name] for name in sorted(members, key=_by_number)}
+
+
+def _by_number(name: str) -> list[str | int]:
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def _points(lines: Sequence[Mapping[str, Any]], field: str) -> np.ndarray:

@@ -120,3 +120,12 @@ def test_neither_pyplot_nor_jax_is_imported():
     code = "import sys, jaxboost.reporting; print([n for n in ('matplotlib.pyplot', 'jax') if n in sys.modules])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"
+
+
+def test_members_stand_in_the_order_of_their_numbers(tmp_path):
+    line = {"epoch": 1, "train_loss": 1.0, "validation_loss": 1.0, "validation_accuracy": 0.5, "lr": 0.1}
+    log = [line | {"member": name} for name in ("kfold_10", "full", "kfold_2", "ensemble_0")]
+    member_curves(log, tmp_path / "members.png")
+    page = (tmp_path / "members.svg").read_text(encoding="utf-8")
+    places = [page.index(f"<!-- {name} -->") for name in ("ensemble_0", "full", "kfold_2", "kfold_10")]
+    assert places == sorted(places)
