@@ -226,7 +226,8 @@ def test_two_processes_make_the_run_of_one(place, run):
     assert "report: " in out
     assert not [line for line in silent.splitlines() if line.strip() and not any(word in line for word in gloo)]
     assert not workdirs[1].exists()
-    names = {path.name for path in run.iterdir()} - {"evaluation"}  # of another table, by a test before this one
+    # Tests before this one evaluated and predicted there.
+    names = {path.name for path in run.iterdir()} - {"evaluation", "predicted"}
     assert {path.name for path in workdirs[0].iterdir()} == names
     logs = [
         {(row["member"], row["epoch"]): row for row in map(json.loads, (folder / "log.jsonl").read_text().splitlines())}
