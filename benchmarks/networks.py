@@ -8,6 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxboost import settings as of
+from jaxboost.baselines import pooled_columns
 from jaxboost.console import bar, say
 from jaxboost.data.batches import symmetry_tables
 from jaxboost.data.dataset import Dataset, resident
@@ -22,6 +23,7 @@ from jaxboost.rows import features_of, split_table, splits_of_rows
 from jaxboost.training.loop import Progress, Workshop, train_population
 from jaxboost.training.member import Member
 from jaxboost.training.roster import reference_rows
+from jaxboost.training.teacher import taught
 
 
 def load(config: ConfigDict) -> tuple[Table, Dataset, Splits]:
@@ -81,6 +83,11 @@ def train(
             if done.rows:
                 progress(max(row["epoch"] for row in done.rows))
 
+        if config.objective.taught:
+            pooled = pooled_columns(dataset.features)
+            folds, workers = config.objective.taught_folds, of.workers(config)
+            teachers = Path(folder) / "taught"
+            members = taught(members, pooled, workshop.materials, folds=folds, workers=workers, folder=teachers)
         outcome = train_population(members, workshop, report=report, should_stop=lambda: False)
         found = [restore_member(workshop.folder / member.name, workshop.identity) for member in members]
     if failed := [member.name for member, fitted in found if fitted["failed"]]:

@@ -139,6 +139,7 @@ def _arguments(case: PopulationCase, mesh: Mesh) -> tuple[Any, ...]:
         place(stack(case.states), mesh, members),
         place(stack_hyperparameters([member.hyperparameters for member in case.members]), mesh, members),
         place(stack([member.normalizer for member in case.members]), mesh, members),
+        None,  # nothing teaches them
         place(case.batches, mesh, rows),
         *[place(np.full((len(case.members), 1, case.batches.shape[-1]), -1, np.int32), mesh, rows)] * 2,
         place(np.int32(0), mesh, P()),

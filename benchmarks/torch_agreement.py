@@ -77,7 +77,7 @@ def shared_draws(case: PopulationCase, index: int, step: int) -> tuple[View, jax
     """What `member_call` draws at a step of the first epoch: view, keys of noise and loss, and all as tensors."""
     settings, hyper = case.settings, case.members[index].hyperparameters
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(7), hyper.seed), step)
-    view_key, noise_key, loss_key = jax.random.split(jax.random.fold_in(key, 0), 4)[:3]
+    view_key, noise_key, loss_key = jax.random.split(key, 4)[:3]
     view = random_view(view_key, neighbors=settings.neighbors, jitter=settings.jitter, strain=settings.strain)
     rows, offset = case.batches[index, step], case.materials.offset
     identity = [case.materials.identity[r] + np.arange(offset[r + 1] - offset[r], dtype=np.uint32) for r in rows]

@@ -66,7 +66,7 @@ def cost_of(members: list[Member], workshop: Workshop) -> Cost:
             key = jax.random.key(0)
             drawn = draw(key, jnp.zeros(state.memory.shape), materials.label, rows, settings.recall_draw, begun=True)
             batch = take(materials, rows)
-            return batch_loss(workshop.network, settings, p, batch, rows, materials, hyper, tables, drawn, key)[0]
+            return batch_loss(workshop.network, settings, p, batch, rows, materials, hyper, tables, drawn, None, key)[0]
 
         return jax.grad(loss)(params)
 

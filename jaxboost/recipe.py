@@ -10,6 +10,7 @@ Started again in the same folder a run goes on where it stopped:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from jaxboost import settings as of
-from jaxboost.baselines import baseline_lines, on_test_rows
-from jaxboost.console import Stopwatch, duration, say
-from jaxboost.data.batches import symmetry_tables
+from jaxboost.baselines import baseline_lines, on_test_rows, pooled_columns
+from jaxboost.console import Stopwatch, bar, duration, say
+from jaxboost.data.batches import Materials, symmetry_tables
 from jaxboost.data.dataset import Dataset, resident
 from jaxboost.data.leaks import in_words, telling_columns
 from jaxboost.data.materials import Table
@@ -54,6 +55,7 @@ from jaxboost.run_folder import (
 )
 from jaxboost.training.checkpoints import has_checkpoint
 from jaxboost.training.loop import Outcome, Progress, Workshop, train_population
+from jaxboost.training.member import Member
 from jaxboost.training.processes import (
     agree,
     from_first,
@@ -65,6 +67,7 @@ from jaxboost.training.processes import (
     stop_flag,
 )
 from jaxboost.training.roster import make_roster
+from jaxboost.training.teacher import taught
 from jaxboost.training_display import training_display
 
 
@@ -220,8 +223,11 @@ def _train_members(
         checkpoint_every=config.population.checkpoint_every,
         ids=dataset.ids,
     )
-    say(estimate(members, workshop))
-    epochs = max(int(member.hyperparameters.epochs) for member in members)
+    crew = _taught(config, workdir, dataset, members, workshop.materials, stop)
+    if crew is None:
+        return Outcome(False, 0.0)
+    say(estimate(crew, workshop))
+    epochs = max(int(member.hyperparameters.epochs) for member in crew)
     with TensorBoardLog(workdir) as board, training_display(epochs) as show:
 
         def report(progress: Progress) -> None:
@@ -233,7 +239,30 @@ def _train_members(
             for found in progress.diverged:
                 say(f"warning: {found.member} stops and will not vote: a gradient was not finite, {found}")
 
-        return train_population(members, workshop, report=report, should_stop=stop_between_steps(stop))
+        return train_population(crew, workshop, report=report, should_stop=stop_between_steps(stop))
+
+
+def _taught(
+    config: ConfigDict, workdir: Path, dataset: Dataset, members: list[Member], materials: Materials, stop: StopFlag
+) -> list[Member] | None:
+    """The members with what their teachers say, if they have any; None where a signal asked to stop."""
+    if not config.objective.taught:
+        return members
+    fits = config.objective.taught_folds * len(members)
+    say(f"boosted trees speak of the training rows of {len(members)} members: {fits} fits")
+    with bar("fitting trees", fits) as progress:
+        found = taught(
+            members,
+            pooled_columns(dataset.features),
+            materials,
+            folds=config.objective.taught_folds,
+            workers=of.workers(config),
+            folder=workdir / "taught",
+            progress=progress,
+            should_stop=lambda: stop.is_set,
+        )
+    # Processes that would learn from different trees would no longer train the same members.
+    return found and [replace(member, taught=from_first(member.taught)) for member in found]
 
 
 def _is_same_run(config: ConfigDict, workdir: Path) -> bool:

@@ -101,6 +101,7 @@ def training_settings(config: ConfigDict, sizes: np.ndarray, train_rows: int) ->
         strain=config.views.strain,
         gamma=config.objective.gamma,
         smoothing=config.objective.smoothing,
+        taught=config.objective.taught,
         mixup_probability=config.objective.mixup_probability,
         recall_weight=config.objective.recall_weight,
         recall_draw=config.objective.recall_draw,

@@ -76,6 +76,8 @@ def get_config() -> ConfigDict:
     config.objective = objective = ConfigDict()
     objective.gamma = 2.0  # focal loss
     objective.smoothing = 0.2  # of the labels
+    objective.taught = 0.0  # share of the targets that boosted trees say, fitted to other rows of the member's own
+    objective.taught_folds = 4  # parts of a member's training rows; trees fitted on the others speak of each
     objective.mixup_probability = 0.5  # share of the batches whose fused features are mixed
     objective.column_dropout = 0.3  # share of the columns of scalars and electrons that a crystal does not show
     objective.recall_weight = 1.0  # of the loss of what is recalled, beside the classifier's

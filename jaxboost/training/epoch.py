@@ -29,7 +29,8 @@ def train_epoch(
 
     Args:
       program: compiled, of `population_program`.
-      own: hyperparameters and normalizers; plans: of validation and memory; resident: materials and tables.
+      own: hyperparameters, normalizers and what teachers say; plans: of validation and memory; resident: materials and
+        tables.
       batches, offsets: of each call, on the devices.
       ended: is told the number of each call that has ended, but of the last.
       should_stop: asked before each call is handed over.

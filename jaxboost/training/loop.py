@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -87,7 +87,7 @@ def train_population(
     on_rows = partial(place, mesh=mesh, spec=P("member", None, "data"))
     state = on_members(stack(states))
     hyper = on_members(stack_hyperparameters([member.hyperparameters for member in crew]))
-    own = (hyper, on_members(stack([member.normalizer for member in crew])))
+    own = (hyper, *(on_members(stack([getattr(member, name) for member in crew])) for name in ("normalizer", "taught")))
     validation = _scoring_plan([member.validation for member in crew], workshop)
     plans = (on_rows(validation), on_rows(_scoring_plan([member.train for member in crew], workshop)))
     resident = place((workshop.materials, workshop.tables), mesh, P())
@@ -172,7 +172,8 @@ def _board(pending: list[Member], workshop: Workshop) -> tuple[list[Member], lis
     idle = pending[0].hyperparameters._replace(epochs=0)
     none = np.zeros(0, int)
     for i, crew in enumerate(devices):
-        crew += [Member(f"idle_{i}", pending[0].train, none, pending[0].normalizer, idle)] * (seats - len(crew))
+        spare = replace(pending[0], name=f"idle_{i}", validation=none, hyperparameters=idle)
+        crew += [spare] * (seats - len(crew))
     crew = [member for own in devices for member in own]
     return crew, _initial_states(crew, workshop)
 

@@ -48,6 +48,7 @@ class Member:
       train, validation: rows of the table; without validation rows the last epoch is kept.
       normalizer: fitted on `train`.
       hyperparameters: scalars, see `Hyperparameters`.
+      taught: [n, class] what trees say of the `train` rows (`teacher.taught`); None where nothing teaches it.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Member:
     validation: np.ndarray
     normalizer: Normalizer
     hyperparameters: Hyperparameters
+    taught: np.ndarray | None = None
 
 
 def stack_hyperparameters(members: list[Hyperparameters]) -> Hyperparameters:

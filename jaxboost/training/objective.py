@@ -1,4 +1,4 @@
-"""The objective: focal loss over smoothed cross-entropy, and smoothed cross-entropy on mixed fused features."""
+"""The objective: focal loss over smoothed and taught cross-entropy, and that cross-entropy on mixed fused features."""
 
 from __future__ import annotations
 
@@ -22,17 +22,21 @@ def smoothed_targets(labels: jax.Array, classes: int, smoothing: jax.Array | flo
     return jax.nn.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
 
 
+def taught_targets(targets: jax.Array, said: jax.Array, share: float) -> jax.Array:
+    """Targets [b, class] of which `share` is what a teacher said [b, class]."""
+    return (1 - share) * targets + share * said
+
+
 def cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
     """[b] cross-entropy of logits [b, class] with target distributions [b, class]."""
     return -(targets * jax.nn.log_softmax(logits)).sum(-1)
 
 
-def focal_loss(logits: jax.Array, labels: jax.Array, *, gamma: float, smoothing: float) -> jax.Array:
-    """[b] `(1 - p_t)^gamma` times smoothed cross-entropy, `p_t` the probability of the true class.
+def focal_loss(logits: jax.Array, labels: jax.Array, targets: jax.Array, *, gamma: float) -> jax.Array:
+    """[b] `(1 - p_t)^gamma` times the cross-entropy with the targets [b, class], `p_t` the probability of the label.
 
     Lin et al., Focal Loss for Dense Object Detection (2017), eq. 4; the factor is differentiated too.
     """
-    targets = smoothed_targets(labels, logits.shape[-1], smoothing)
     p_true = jnp.take_along_axis(jax.nn.softmax(logits), labels[:, None], -1)[:, 0]
     # Clamped, because the derivative of x^gamma at 0 is not finite for gamma below 1.
     return jnp.maximum(1 - p_true, 1e-6) ** gamma * cross_entropy(logits, targets)
@@ -44,14 +48,9 @@ def mixup_share(key: jax.Array, alpha: Array | float) -> jax.Array:
     return jnp.where(alpha > 0, jax.random.beta(key, safe, safe), 1.0)
 
 
-def mixed_cross_entropy(
-    logits: jax.Array, first: jax.Array, second: jax.Array, share: jax.Array, *, smoothing: float
-) -> jax.Array:
-    """[b] smoothed cross-entropy with labels mixed `share : 1 - share`."""
-    classes = logits.shape[-1]
-    targets = share * smoothed_targets(first, classes, smoothing)
-    targets += (1 - share) * smoothed_targets(second, classes, smoothing)
-    return cross_entropy(logits, targets)
+def mixed_cross_entropy(logits: jax.Array, first: jax.Array, second: jax.Array, share: jax.Array) -> jax.Array:
+    """[b] cross-entropy with two targets [b, class] mixed `share : 1 - share`."""
+    return cross_entropy(logits, share * first + (1 - share) * second)
 
 
 def batch_loss(
@@ -64,15 +63,21 @@ def batch_loss(
     hyper: Hyperparameters,
     tables: SymmetryTables,
     drawn: Drawn,
+    said: jax.Array | None,
     key: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
     """Mean loss and accuracy of one training batch; on a share of the batches fused features are mixed.
+
+    `said` [b, class] is what the member's teacher says of the batch.
 
     What is recalled has a loss of its own. The crystals of the batch vote beside those drawn from the memory, since
     their embeddings alone move along: without them the space is worse (docs/results.md, Recall). Crystals of the same
     formula have no vote: those that the network will be asked about have none of theirs among the training crystals.
     """
     labels = materials.label[rows]
+    targets = smoothed_targets(labels, network.settings.classes, settings.smoothing)
+    if said is not None:
+        targets = taught_targets(targets, said, settings.taught)
     keys = jax.random.split(key, 5)
     mix = jax.random.bernoulli(keys[0], settings.mixup_probability) & (hyper.mixup_alpha > 0)
     share = jnp.where(mix, mixup_share(keys[1], hyper.mixup_alpha), 1.0)
@@ -86,8 +91,8 @@ def batch_loss(
     logits = apply({"params": params}, mixed, possible, hyper.dropout, method="classify", rngs={"dropout": keys[4]})
 
     def loss_of(logits: jax.Array) -> jax.Array:
-        plain = focal_loss(logits, labels, gamma=settings.gamma, smoothing=settings.smoothing)
-        across = mixed_cross_entropy(logits, labels, labels[partner], share, smoothing=settings.smoothing)
+        plain = focal_loss(logits, labels, targets, gamma=settings.gamma)
+        across = mixed_cross_entropy(logits, targets, targets[partner], share)
         return jnp.where(mix, across, plain).mean()
 
     loss = loss_of(logits)

@@ -73,6 +73,7 @@ def member_call(
     state: MemberState,
     hyper: Hyperparameters,
     normalizer: Normalizer,
+    taught: jax.Array | None,
     batches: jax.Array,
     validation: jax.Array,
     remembered: jax.Array,
@@ -82,6 +83,7 @@ def member_call(
     Args:
       share: lays a batch over the devices that share it.
       offset: steps of the epoch before this call.
+      taught: [n, class] what the member's teacher says of its training rows, if it has one.
       batches: [step, b] rows; validation, remembered: [step, b] rows, -1 for none, of which the latter are all that
         it trains on.
     """
@@ -98,13 +100,13 @@ def member_call(
         params, opt, failed = carry
         number, rows = inputs
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(7), hyper.seed), number)
-        key = jax.random.fold_in(key, 0)  # a constant: the figures of docs/results.md were drawn so
         view_key, noise_key, loss_key, draw_key = jax.random.split(key, 4)
         view = random_view(view_key, neighbors=settings.neighbors, jitter=settings.jitter, strain=settings.strain)
         batch = pack(rows, view=view, key=noise_key)
         drawn = draw(draw_key, state.memory, materials.label, remembered, settings.recall_draw, begun=state.epoch > 0)
+        said = None if taught is None else taught[rows]
         loss_of = lambda p: batch_loss(  # noqa: E731
-            network, settings, p, batch, rows, materials, hyper, tables, drawn, loss_key
+            network, settings, p, batch, rows, materials, hyper, tables, drawn, said, loss_key
         )
         (loss, accuracy), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
         failed = failed | ~jnp.isfinite(optax.tree.norm(grads))
@@ -168,9 +170,9 @@ def population_program(
 
     None is what `settings.axis` says: all with 'vmap', one with 'map'.
 
-    Call it with (state, hyper, normalizers, batches [member, step, b], validation and remembered rows
-    [member, step, b], offset, materials, tables), the first six stacked on the member axis, whose length the mesh's
-    member axis divides. The state is donated.
+    Call it with (state, hyper, normalizers, taught [member, n, class] or None, batches [member, step, b], validation
+    and remembered rows [member, step, b], offset, materials, tables), the first seven stacked on the member axis,
+    whose length the mesh's member axis divides. The state is donated.
     """
 
     def share(batch: Batch) -> Batch:
@@ -179,10 +181,11 @@ def population_program(
         return jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, P("data")), batch)
 
     def one(stacked: tuple, offset: jax.Array, materials: Materials, tables: SymmetryTables) -> tuple:
-        state, hyper, normalizer, *rows = stacked
+        state, *own = stacked
+        hyper = own[0]
 
         def train(state: MemberState) -> tuple[MemberState, CallLog]:
-            return member_call(network, settings, share, materials, tables, offset, state, hyper, normalizer, *rows)
+            return member_call(network, settings, share, materials, tables, offset, state, *own)
 
         def rest(state: MemberState) -> tuple[MemberState, CallLog]:
             nan = jnp.float32(jnp.nan)
@@ -198,13 +201,14 @@ def population_program(
         state: Any,
         hyper: Any,
         normalizers: Any,
+        taught: Any,
         batches: Any,
         validation: Any,
         remembered: Any,
         offset: Any,
         *resident: Any,
     ) -> Any:
-        stacked = (state, hyper, normalizers, batches, validation, remembered)
+        stacked = (state, hyper, normalizers, taught, batches, validation, remembered)
         run = lambda own: one(own, offset, *resident)  # noqa: E731
         if at_once == 1 or (at_once is None and settings.axis == "map"):
             return jax.lax.map(run, stacked)
@@ -214,7 +218,7 @@ def population_program(
     sharded = jax.shard_map(
         local,
         mesh=mesh,
-        in_specs=(*[member] * 6, P(), P(), P()),
+        in_specs=(*[member] * 7, P(), P(), P()),
         out_specs=(member, member),
         axis_names=_own_axes(mesh),
         check_vma=False,

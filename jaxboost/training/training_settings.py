@@ -18,6 +18,7 @@ class TrainingSettings:
     strain: float
     gamma: float
     smoothing: float
+    taught: float
     mixup_probability: float
     recall_weight: float
     recall_draw: int

@@ -45,7 +45,8 @@ def case() -> PopulationCase:
     member = Member("kfold_0", rows, rows[:0], fit_normalizer(features, rows, np.zeros(1, bool)), HYPER)
     training = TrainingSettings(
         steps_per_epoch=2 * STEPS, steps_per_call=STEPS, nodes=node_budget(features.n_orbits, BATCH), cutoff=5.0,
-        neighbors=6, jitter=0.02, strain=0.01, gamma=2.0, smoothing=0.1, mixup_probability=0.5, recall_weight=0.0,
+        neighbors=6, jitter=0.02, strain=0.01, gamma=2.0, smoothing=0.1, taught=0.0,
+        mixup_probability=0.5, recall_weight=0.0,
         recall_draw=1, clip_norm=1.0, lr_decay=0.8, axis="map",
     )  # fmt: skip
     possible = np.ones((len(labels), 3), bool)

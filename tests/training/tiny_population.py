@@ -49,8 +49,8 @@ def tiny_population() -> tuple[dict[str, Member], Workshop]:
         network=Network(NETWORK),
         settings=TrainingSettings(
             steps_per_epoch=4, steps_per_call=2, nodes=node_budget(features.n_orbits, BATCH), cutoff=5.0, neighbors=6,
-            jitter=0.02, strain=0.01, gamma=1.0, smoothing=0.05, mixup_probability=0.5, recall_weight=1.0,
-            recall_draw=16, clip_norm=1.0, lr_decay=0.8, axis="map",
+            jitter=0.02, strain=0.01, gamma=1.0, smoothing=0.05, taught=0.0, mixup_probability=0.5,
+            recall_weight=1.0, recall_draw=16, clip_norm=1.0, lr_decay=0.8, axis="map",
         ),
         mesh=make_mesh(1, 1),
         materials=make_materials(features, np.ones((len(labels), 2), bool), labels, no_relatives(len(labels))),

@@ -1,0 +1,147 @@
+"""What boosted trees say of a member's own training rows: softer targets than the labels are.
+
+Trees leave columns alone that say nothing; a network hears them all, and half of what it is behind is that
+(docs/results.md). So it learns from labels and from trees at once: Hinton et al., Distilling the Knowledge in a Neural
+Network (2015). The trees are fitted inside the member: what they say of a row comes from trees that saw neither
+the row nor its formula nor any row that the member holds out. A trained member votes without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.model_selection import GroupKFold
+from threadpoolctl import threadpool_limits
+
+from jaxboost.array_file import UnreadableArrays, open_arrays
+from jaxboost.data.batches import Materials
+from jaxboost.data.isopointal import columns
+from jaxboost.errors import InputError
+from jaxboost.training.member import Member
+
+
+class _Opinion(NamedTuple):
+    """Probabilities [row, class] of some rows of a member."""
+
+    member: str
+    rows: np.ndarray
+    probabilities: np.ndarray
+
+
+def taught(
+    members: Sequence[Member],
+    pooled: np.ndarray,
+    materials: Materials,
+    *,
+    folds: int,
+    workers: int,
+    folder: Path,
+    progress: Callable[[int], None] = lambda done: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[Member] | None:
+    """The members with what trees say of their training rows; None where it was stopped.
+
+    Args:
+      members: in any order; one changes nothing for another.
+      pooled: [n, column] a row of fixed length a crystal (`baselines.pooled_columns`).
+      materials: labels, formulas and relatives of the n rows.
+      folds: parts that a member's training rows are cut into by formula; trees fitted on the others speak of each.
+      workers: processes.
+      folder: what is found is kept here, a file a member, and read again by a later start.
+      progress: is told how many of `folds * len(members)` fits are done.
+      should_stop: asked after each fit.
+
+    Raises:
+      InputError: a member has fewer formulas than `folds`, or a file cannot be read.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {member.name: folder / f"{member.name}.npz" for member in members}
+    left = [member for member in members if not paths[member.name].exists()]
+    found = {member.name: np.zeros(materials.possible.shape, np.float32) for member in left}
+    unsaid = dict.fromkeys(found, folds)
+    fits = [fit for member in left for fit in _fits(member, pooled, materials, folds)]
+    done = folds * (len(members) - len(left))
+    progress(done)
+    for opinion in joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(fits):
+        name = opinion.member
+        found[name][opinion.rows] = opinion.probabilities
+        unsaid[name] -= 1
+        if not unsaid[name]:
+            _write(paths[name], found.pop(name))
+        done += 1
+        progress(done)
+        if should_stop():
+            return None
+    return [replace(member, taught=_read(paths[member.name])) for member in members]
+
+
+def _fits(member: Member, pooled: np.ndarray, materials: Materials, folds: int) -> Iterator[Any]:
+    """For each part of the member's rows, by formula, the call that fits trees on the others and asks them."""
+    formula = np.asarray(materials.formula)[member.train]
+    if (count := len(np.unique(formula))) < folds:
+        raise InputError(
+            f"{member.name} has {count} formulas to train on, too few for trees to teach it in "
+            f"config.objective.taught_folds = {folds} parts: set config.objective.taught = 0 or give more crystals"
+        )
+    classes = materials.possible.shape[1]
+    related = (materials.relative, materials.relative_distance, materials.relative_label)
+    heard = columns(*related, member.normalizer.known, classes)
+    seed = int(member.hyperparameters.seed)
+    for fit, rows in GroupKFold(folds).split(formula, groups=formula):
+        own = (member.train[fit], member.train[rows])
+        yield joblib.delayed(_opinion)(member.name, pooled, heard, materials.label, *own, classes, seed)
+
+
+def _opinion(
+    member: str,
+    pooled: np.ndarray,
+    heard: np.ndarray,
+    label: np.ndarray,
+    fit: np.ndarray,
+    rows: np.ndarray,
+    classes: int,
+    seed: int,
+) -> _Opinion:
+    """Of trees fitted on the rows `fit` on the rows `rows`."""
+    probabilities = np.zeros((len(rows), classes), np.float32)
+    if len(present := np.unique(label[fit])) == 1:  # there is nothing to fit
+        probabilities[:, present] = 1
+        return _Opinion(member, rows, probabilities)
+    trees = HistGradientBoostingClassifier(
+        max_iter=60,
+        learning_rate=0.1,
+        max_leaf_nodes=16,
+        min_samples_leaf=20,
+        max_features=0.3,
+        max_bins=48,
+        l2_regularization=5.0,
+        early_stopping=False,
+        random_state=seed,
+    )
+    # Other processes use the cores: threads that wait actively for each other would only get in the way.
+    with threadpool_limits(limits=1):
+        trees.fit(np.concatenate([pooled[fit], heard[fit]], axis=1), label[fit])
+        said = trees.predict_proba(np.concatenate([pooled[rows], heard[rows]], axis=1))
+    probabilities[:, trees.classes_] = said
+    return _Opinion(member, rows, probabilities)
+
+
+def _write(path: Path, probabilities: np.ndarray) -> None:
+    """A reader sees no file or the whole one."""
+    part = path.with_suffix(".part.npz")
+    np.savez_compressed(part, taught=probabilities)
+    part.replace(path)
+
+
+def _read(path: Path) -> np.ndarray:
+    try:
+        with open_arrays(path) as arrays:
+            return arrays["taught"]
+    except UnreadableArrays as error:
+        raise InputError(f"{error}; delete the file and start again: it is made anew") from error

@@ -1,0 +1,112 @@
+"""What trees say of a member's training rows comes from its other rows alone."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from jaxboost.errors import InputError
+from jaxboost.training.member import Member
+from jaxboost.training.teacher import taught
+
+ROWS, CLASSES = 240, 3
+RNG = np.random.default_rng(5)
+POOLED = RNG.normal(size=(ROWS, 6)).astype(np.float32)
+LABEL = np.digitize(POOLED[:, 2], [-0.5, 0.5]).astype(np.int32)
+TRAIN = np.arange(200)
+
+
+def materials_of(label, formula):
+    """Of crystals without relatives."""
+    return SimpleNamespace(
+        possible=np.ones((ROWS, CLASSES), bool), label=label, formula=formula,
+        relative=np.full((ROWS, 1), -1), relative_distance=np.full((ROWS, 1), np.inf), relative_label=np.zeros(1, int),
+    )  # fmt: skip
+
+
+def member_of(name="kfold_0", train=TRAIN):
+    normalizer, hyper = SimpleNamespace(known=np.zeros(1, bool)), SimpleNamespace(seed=3)
+    return Member(name, train, np.arange(200, ROWS), normalizer, hyper)
+
+
+def said(folder, label=LABEL, formula=None, members=None, folds=4, **more):
+    formula = np.arange(ROWS) // 2 if formula is None else formula
+    return taught(
+        members or [member_of()], POOLED, materials_of(label, formula), folds=folds, workers=1, folder=folder, **more
+    )
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    return said(tmp_path_factory.mktemp("plain"))[0].taught
+
+
+def test_training_rows_get_probabilities_and_others_nothing(plain):
+    assert plain.shape == (ROWS, CLASSES) and plain.dtype == np.float32
+    np.testing.assert_allclose(plain[TRAIN].sum(1), 1, rtol=1e-5)
+    assert not plain[200:].any()
+    assert (plain[TRAIN].argmax(1) == LABEL[TRAIN]).mean() > 0.9
+
+
+def test_a_row_has_no_say_in_what_is_said_of_it_nor_has_another_of_its_formula(tmp_path, plain):
+    for row in (4, 5):  # of one formula
+        label = LABEL.copy()
+        label[row] = (label[row] + 1) % CLASSES
+        changed = said(tmp_path / str(row), label)[0].taught
+        np.testing.assert_array_equal(changed[[4, 5]], plain[[4, 5]])
+        assert np.abs(changed - plain).max() > 1e-4
+
+
+def test_what_a_member_holds_out_changes_nothing(tmp_path, plain):
+    label = LABEL.copy()
+    label[200:] = 0
+    np.testing.assert_array_equal(said(tmp_path, label)[0].taught, plain)
+
+
+def test_another_member_changes_nothing(tmp_path, plain):
+    other = member_of("kfold_1", np.arange(40, 240))
+    both = said(tmp_path, members=[other, member_of()])
+    assert [member.name for member in both] == ["kfold_1", "kfold_0"]
+    np.testing.assert_array_equal(both[1].taught, plain)
+
+
+def test_processes_change_nothing(tmp_path, plain):
+    found = taught(
+        [member_of()], POOLED, materials_of(LABEL, np.arange(ROWS) // 2), folds=4, workers=2, folder=tmp_path
+    )
+    np.testing.assert_array_equal(found[0].taught, plain)
+
+
+def test_a_stop_keeps_whole_members_and_the_next_start_goes_on(tmp_path, plain):
+    crew = [member_of(), member_of("kfold_1", np.arange(40, 240))]
+    done = []
+    assert said(tmp_path, members=crew, progress=done.append, should_stop=lambda: done[-1] == 5) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["kfold_0.npz"]
+    done = []
+    found = said(tmp_path, members=crew, progress=done.append)
+    assert done == [4, 5, 6, 7, 8]
+    np.testing.assert_array_equal(found[0].taught, plain)
+
+
+def test_a_class_that_no_training_row_has_is_never_said(tmp_path):
+    label = LABEL.copy()
+    label[TRAIN] = np.minimum(label[TRAIN], 1)
+    found = said(tmp_path, label)[0].taught
+    assert not found[:, 2].any()
+    np.testing.assert_allclose(found[TRAIN].sum(1), 1, rtol=1e-5)
+
+
+def test_one_class_alone_is_said_of_all(tmp_path):
+    found = said(tmp_path, np.ones(ROWS, np.int32))[0].taught
+    assert (found[TRAIN] == [0, 1, 0]).all()
+
+
+def test_too_few_formulas_are_an_error_that_names_the_field(tmp_path):
+    with pytest.raises(InputError, match=r"kfold_0 has 2 formulas.*config\.objective\.taught = 0"):
+        said(tmp_path, formula=np.arange(ROWS) % 2)
+
+
+def test_a_damaged_file_says_what_to_do(tmp_path):
+    (tmp_path / "kfold_0.npz").write_bytes(b"no archive")
+    with pytest.raises(InputError, match=r"kfold_0\.npz.*delete the file"):
+        said(tmp_path)
