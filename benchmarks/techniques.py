@@ -53,6 +53,7 @@ _BATCH = flags.DEFINE_integer("batch", 64, "crystals a step: few rows need small
 _ONLY = flags.DEFINE_list("only", [], "techniques and modalities to compare; none: all of them")
 
 _CYCLES = 3  # of the cyclic rate
+_ALPHA = 0.2  # of mixup, the predecessor's
 
 
 def shape_of(config: ConfigDict, on: frozenset[str]) -> ConfigDict:
@@ -66,8 +67,7 @@ def member_of(voter: Voter, name: str, roster: Mapping[str, Member]) -> Member:
     """The voter's network to train."""
     member = roster[voter.name]
     figures = member.hyperparameters
-    if "mixup" not in voter.on:
-        figures = figures._replace(mixup_alpha=0.0)
+    figures = figures._replace(mixup_alpha=_ALPHA if "mixup" in voter.on else 0.0)
     if "cyclic rate" not in voter.on:
         figures = figures._replace(cycle_epochs=figures.epochs - figures.warmup_epochs, cycles=1)
     seen = figures.modalities & (np.array(MODALITIES) != voter.hidden)

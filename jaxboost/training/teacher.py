@@ -109,9 +109,11 @@ def _opinion(
     seed: int,
 ) -> _Opinion:
     """Of trees fitted on the rows `fit` on the rows `rows`."""
-    probabilities = np.zeros((len(rows), classes), np.float32)
-    if len(present := np.unique(label[fit])) == 1:  # there is nothing to fit
-        probabilities[:, present] = 1
+    known, asked = (np.concatenate([pooled[some], heard[some]], axis=1) for some in (fit, rows))
+    told = _differ(known)
+    shares = np.bincount(label[fit], minlength=classes) / len(fit)
+    probabilities = np.tile(shares.astype(np.float32), (len(rows), 1))
+    if shares.max() == 1 or not told.any():  # there is nothing to fit
         return _Opinion(member, rows, probabilities)
     trees = HistGradientBoostingClassifier(
         max_iter=60,
@@ -126,10 +128,15 @@ def _opinion(
     )
     # Other processes use the cores: threads that wait actively for each other would only get in the way.
     with threadpool_limits(limits=1):
-        trees.fit(np.concatenate([pooled[fit], heard[fit]], axis=1), label[fit])
-        said = trees.predict_proba(np.concatenate([pooled[rows], heard[rows]], axis=1))
-    probabilities[:, trees.classes_] = said
+        trees.fit(known[:, told], label[fit])
+        probabilities[:, trees.classes_] = trees.predict_proba(asked[:, told])
     return _Opinion(member, rows, probabilities)
+
+
+def _differ(table: np.ndarray) -> np.ndarray:
+    """[column] whether it has two known values; scikit-learn's trees refuse a column that is unknown everywhere."""
+    there = np.isfinite(table)
+    return np.where(there, table, np.inf).min(axis=0) < np.where(there, table, -np.inf).max(axis=0)
 
 
 def _write(path: Path, probabilities: np.ndarray) -> None:

@@ -101,6 +101,23 @@ def test_one_class_alone_is_said_of_all(tmp_path):
     assert (found[TRAIN] == [0, 1, 0]).all()
 
 
+def test_columns_that_say_nothing_are_left_out(tmp_path, plain):
+    pooled = np.concatenate([POOLED, np.full((ROWS, 1), np.nan), np.ones((ROWS, 1))], axis=1).astype(np.float32)
+    pooled[-1, -2:] = 0  # known, and of another value, in a row that the member does not have
+    found = taught(
+        [member_of()], pooled, materials_of(LABEL, np.arange(ROWS) // 2), folds=4, workers=1, folder=tmp_path
+    )
+    np.testing.assert_array_equal(found[0].taught, plain)
+
+
+def test_where_no_column_says_anything_the_shares_of_the_classes_are_said(tmp_path):
+    nothing, formula = np.full((ROWS, 6), np.nan, np.float32), np.arange(ROWS)
+    member = member_of()
+    said_of = taught([member], nothing, materials_of(LABEL, formula), folds=4, workers=1, folder=tmp_path)[0].taught
+    shares = np.bincount(LABEL[TRAIN], minlength=CLASSES) / len(TRAIN)
+    np.testing.assert_allclose(said_of[TRAIN], np.tile(shares, (200, 1)), atol=0.05)
+
+
 def test_too_few_formulas_are_an_error_that_names_the_field(tmp_path):
     with pytest.raises(InputError, match=r"kfold_0 has 2 formulas.*config\.objective\.taught = 0"):
         said(tmp_path, formula=np.arange(ROWS) % 2)
