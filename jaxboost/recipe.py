@@ -107,12 +107,16 @@ def _train(config: ConfigDict, workdir: Path, strict: bool) -> int:
         table, splits = split_table(config, workdir)
         agree(table.sha256, f"the table {table.source}")
         splits = Splits(*from_first((splits.test, splits.vote, splits.fold, splits.ensemble_validation)))
-        dataset, splits, outcome = _learn(config, workdir, table, splits, watch, stop, strict)
-        if outcome.finished and is_first():
-            with watch.measure("evaluate"):
-                evaluation, notes = evaluate_run(config, workdir, dataset, splits)
+        try:
+            dataset, splits, outcome = _learn(config, workdir, table, splits, watch, stop, strict)
+            if outcome.finished and is_first():
+                with watch.measure("evaluate"):
+                    evaluation, notes = evaluate_run(config, workdir, dataset, splits)
+        except KeyboardInterrupt:  # a process that featurises or fits trees heard the signal that is only noted here
+            if not stop.is_set:
+                raise
         if stop.is_set:
-            say(f"stopped by a signal; the same command goes on from the checkpoints in {workdir}")
+            say(f"stopped by a signal; the same command goes on from what is in {workdir}")
             return stop.exit_status
         if not is_first():
             return 0
@@ -157,7 +161,7 @@ def _learn(
     mesh = of.device_mesh(config, config.kfold.folds + config.ensemble.members + 1)
 
     with watch.measure("featurize"):
-        dataset = features_of(config, table)
+        dataset = features_of(config, table, lambda: stop.is_set)
     write_csv(workdir / "rejected.csv", dict(zip(("input", "reason"), _columns(dataset.rejected), strict=True)))
     if config.tight_binding.enabled:
         _report_bands(workdir, dataset)

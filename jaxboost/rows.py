@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +85,19 @@ def _table(config: ConfigDict) -> Table:
         )
 
 
-def features_of(config: ConfigDict, table: Table) -> Dataset:
-    """Features of a table's rows, from the cache where they are there, with a bar on a terminal."""
-    with bar("featurising", len(table)) as progress:
+def features_of(config: ConfigDict, table: Table, should_stop: Callable[[], bool] = lambda: False) -> Dataset:
+    """Features of a table's rows, from the cache where they are there, with a bar on a terminal.
+
+    Raises:
+      KeyboardInterrupt: `should_stop`, asked as it goes, said so; what is there is in the cache.
+    """
+    with bar("featurising", len(table)) as show:
+
+        def progress(done: int) -> None:
+            show(done)
+            if should_stop():
+                raise KeyboardInterrupt
+
         return featurize_table(
             table,
             of.featurizer_settings(config),

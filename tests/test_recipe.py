@@ -1,6 +1,8 @@
 """What is refused before any compute, with the folder as it was."""
 
 import csv
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +188,30 @@ def test_strict_stops_at_the_first_structure_that_cannot_be_used(config, tmp_pat
         recipe.train(config, tmp_path / "run", strict=True)
     with (tmp_path / "run" / "rejected.csv").open() as file:
         assert list(csv.reader(file))[1:] == [list(pair) for pair in rejected]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_crystals_are_featurised_ends_it_in_order(config, tmp_path, monkeypatch, capsys, number):
+    def signalled(config, table, should_stop):
+        assert not should_stop()
+        os.kill(os.getpid(), number)
+        assert should_stop()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recipe, "features_of", signalled)
+    monkeypatch.setattr(recipe, "environment", dict)
+    assert recipe.train(config, tmp_path / "run") == 128 + number
+    assert "stopped by a signal; the same command goes on" in capsys.readouterr().out
+
+
+def test_an_interrupt_without_a_signal_is_not_taken_for_one(config, tmp_path, monkeypatch):
+    def interrupted(config, table, should_stop):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recipe, "features_of", interrupted)
+    monkeypatch.setattr(recipe, "environment", dict)
+    with pytest.raises(KeyboardInterrupt):
+        recipe.train(config, tmp_path / "run")
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,10 @@ def test_the_folder_holds_what_the_contract_says(run):
     members = ["ensemble_0", "full", "kfold_0", "kfold_1"]
     assert sorted(path.name for path in run.iterdir()) == [
         ".lock", "config.json", "environment.json", "figures", "log.jsonl", "members", "metrics.json",
-        "predictions.csv", "rejected.csv", "report.html", "splits.json", "tensorboard", "without_bands.csv",
+        "predictions.csv", "rejected.csv", "report.html", "splits.json", "taught", "tensorboard", "without_bands.csv",
     ]  # fmt: skip
     assert sorted(path.name for path in (run / "members").iterdir()) == [*members, "reference.npz", "vote.json"]
+    assert sorted(path.stem for path in (run / "taught").iterdir()) == members
     for member in members:
         folder = run / "members" / member
         step = str(json.loads((folder / "LAST_GOOD").read_text())["step"])

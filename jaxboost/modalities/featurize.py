@@ -140,15 +140,17 @@ def featurize(
     chunks = [missing[i : i + size] for i in range(0, len(missing), size)]
     pending: list[tuple[str, Features | str]] = []
     done = len(structures) - len(missing)
-    for chunk, results in _run(structures, chunks, settings, workers):
-        pending += [(keys[i], result) for i, result in zip(chunk, results, strict=True)]
-        done += len(chunk)
-        progress(done)
-        if len(pending) >= shard:
+    try:
+        for chunk, results in _run(structures, chunks, settings, workers):
+            pending += [(keys[i], result) for i, result in zip(chunk, results, strict=True)]
+            done += len(chunk)
+            progress(done)
+            if len(pending) >= shard:
+                cache.add(pending)
+                pending = []
+    finally:  # what is there when a signal or an error ends it is not computed again
+        if pending:
             cache.add(pending)
-            pending = []
-    if pending:
-        cache.add(pending)
 
     accepted = np.array([i for i, key in enumerate(keys) if key in cache.places], int)
     rejected = [(i, cache.refused[key]) for i, key in enumerate(keys) if key in cache.refused]
