@@ -122,7 +122,7 @@ def on_test_rows(run: Path, dataset: Dataset, test: np.ndarray) -> dict[str, Can
 def training_seconds(run: Path) -> float:
     """That a run took for all its members, compiling included."""
     timing = read_json(run / "metrics.json")["timing_s"]
-    return timing["compile"] + timing["train"]
+    return timing["teach"] + timing["compile"] + timing["train"]
 
 
 def some_formulas(fold: np.ndarray, formulas: np.ndarray, rows: int, seed: int) -> np.ndarray:

@@ -21,7 +21,7 @@ from jaxboost.environment import git_commit
 from jaxboost.run_folder import read_json
 
 ROOT = Path(__file__).parents[1]
-STAGES = ("start", "featurize", "compile", "train", "evaluate", "rest", "all")
+STAGES = ("start", "featurize", "teach", "compile", "train", "evaluate", "rest", "all")
 BAR = 180.0
 
 
@@ -36,7 +36,7 @@ def whole_run(config: str, overrides: list[str], workdir: Path, cache: Path) -> 
 
 def stages(timing: dict[str, float], wall: float) -> dict[str, float]:
     """`timing_s` of a run that took `wall` seconds, with what came before it and what it does not name."""
-    named = {name: timing[name] for name in ("featurize", "compile", "train", "evaluate")}
+    named = {name: timing[name] for name in ("featurize", "teach", "compile", "train", "evaluate")}
     rest = timing["total"] - sum(named.values())
     return {"start": wall - timing["total"], **named, "rest": rest, "all": wall}
 

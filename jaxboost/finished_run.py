@@ -240,7 +240,7 @@ def metrics_of(
     config: ConfigDict, dataset: Dataset, splits: Splits, evaluation: Evaluation, watch: Stopwatch
 ) -> dict[str, Any]:
     rows = {"train": int((splits.fold >= 0).sum() + splits.vote.sum()), "test": int(splits.test.sum())}
-    seconds = {"featurize": 0.0, "compile": 0.0, "train": 0.0, "evaluate": 0.0} | watch.seconds
+    seconds = dict.fromkeys(("featurize", "teach", "compile", "train", "evaluate"), 0.0) | watch.seconds
     return {
         "task": {
             "label": config.data.label_column,

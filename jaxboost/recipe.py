@@ -177,8 +177,9 @@ def _learn(
         say(warning)
 
     with watch.measure("train"):
-        outcome = _train_members(config, workdir, dataset, splits, mesh, stop)
-    watch.seconds |= {"compile": outcome.compile_seconds, "train": watch.seconds["train"] - outcome.compile_seconds}
+        outcome = _train_members(config, workdir, dataset, splits, mesh, watch, stop)
+    apart = {"compile": outcome.compile_seconds, "teach": watch.seconds["teach"]}
+    watch.seconds |= {**apart, "train": watch.seconds["train"] - sum(apart.values())}
     return dataset, splits, outcome
 
 
@@ -207,7 +208,7 @@ def _warn_of_another_split(config: ConfigDict, sha256: str) -> None:
 
 
 def _train_members(
-    config: ConfigDict, workdir: Path, dataset: Dataset, splits: Splits, mesh: Mesh, stop: StopFlag
+    config: ConfigDict, workdir: Path, dataset: Dataset, splits: Splits, mesh: Mesh, watch: Stopwatch, stop: StopFlag
 ) -> Outcome:
     """K folds, ensemble and full model, as one population; unfinished where a signal asked to stop before the end."""
     members = make_roster(config, splits, dataset.features)
@@ -227,7 +228,8 @@ def _train_members(
         checkpoint_every=config.population.checkpoint_every,
         ids=dataset.ids,
     )
-    crew = _taught(config, workdir, dataset, members, workshop.materials, stop)
+    with watch.measure("teach"):
+        crew = _taught(config, workdir, dataset, members, workshop.materials, stop)
     if crew is None:
         return Outcome(False, 0.0)
     say(estimate(crew, workshop))
