@@ -78,7 +78,7 @@ def taught(
         progress(done)
         if should_stop():
             return None
-    return [replace(member, taught=_read(paths[member.name])) for member in members]
+    return [replace(member, taught=_read(paths[member.name], materials.possible.shape)) for member in members]
 
 
 def _fits(member: Member, pooled: np.ndarray, materials: Materials, folds: int) -> Iterator[Any]:
@@ -146,9 +146,13 @@ def _write(path: Path, probabilities: np.ndarray) -> None:
     part.replace(path)
 
 
-def _read(path: Path) -> np.ndarray:
+def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    anew = "delete the file and start again: it is made anew"
     try:
         with open_arrays(path) as arrays:
-            return arrays["taught"]
+            found = arrays["taught"]
     except UnreadableArrays as error:
-        raise InputError(f"{error}; delete the file and start again: it is made anew") from error
+        raise InputError(f"{error}; {anew}") from error
+    if found.shape != shape:
+        raise InputError(f"{path}: it is of {found.shape} rows and classes, and the table has {shape}; {anew}")
+    return found

@@ -3,6 +3,7 @@
 import functools
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -311,9 +312,31 @@ def test_a_crystal_is_not_told_how_others_of_its_formula_are_labelled(crew):
     def loss(label: np.ndarray) -> float:
         drawn = Drawn(Memory(embedding, label, np.ones(8, bool)), drawn_rows)
         key = jax.random.key(0)
-        rest = (jax.numpy.asarray(rows), materials, HYPER, whole.tables, drawn, key)
+        rest = (jax.numpy.asarray(rows), materials, HYPER, whole.tables, drawn, None, key)
         return float(batch_loss(network, settings, state.params, batch, *rest)[0])
 
     label = np.array([0, 1, 0, 1, 0, 1, 1, 0])
     assert loss(np.concatenate([1 - label[:4], label[4:]])) == loss(label)
     assert loss(np.concatenate([label[:4], 0 * label[4:]])) != loss(label)
+
+
+def test_a_member_hears_its_own_teacher_and_no_other(crew):
+    """To be taught the very labels changes nothing, to be taught the others does."""
+    member, whole = crew[0]["kfold_0"], crew[1]
+    settings = replace(whole.settings, smoothing=0.0, taught=0.5)
+    labels = np.eye(2, dtype=np.float32)[whole.materials.label]
+    resident = jax.tree.map(jax.numpy.asarray, (whole.materials, whole.tables))
+    init = init_program(whole.network, settings, 40)
+    fresh = jax.tree.map(np.asarray, init(HYPER, member.normalizer, *resident))
+    nobody = np.full((2, 1, BATCH), -1, np.int32)
+    batches = np.broadcast_to(member.train[: 2 * BATCH].reshape(2, BATCH), (2, 2, BATCH))
+
+    def losses(settings, taught):
+        program = population_program(whole.network, settings, make_mesh(1, 1))
+        twice = partial(jax.tree.map, lambda x: np.stack([np.asarray(x)] * 2))
+        own = (twice(fresh), twice(HYPER), twice(member.normalizer), taught, batches, nobody, nobody)
+        return np.asarray(program(*own, np.int32(0), *resident)[1].train_loss)
+
+    plain = losses(replace(settings, taught=0.0), None)
+    found = losses(settings, np.stack([labels, 1 - labels]))
+    assert found[0] == pytest.approx(plain[0], rel=1e-5) and abs(found[1] - plain[1]) > 1e-2

@@ -127,3 +127,9 @@ def test_a_damaged_file_says_what_to_do(tmp_path):
     (tmp_path / "kfold_0.npz").write_bytes(b"no archive")
     with pytest.raises(InputError, match=r"kfold_0\.npz.*delete the file"):
         said(tmp_path)
+
+
+def test_a_file_of_another_table_says_so(tmp_path):
+    np.savez(tmp_path / "kfold_0.npz", taught=np.zeros((7, CLASSES), np.float32))
+    with pytest.raises(InputError, match=r"it is of \(7, 3\).*the table has \(240, 3\); delete the file"):
+        said(tmp_path)
