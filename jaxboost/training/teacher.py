@@ -2,8 +2,10 @@
 
 Trees leave columns alone that say nothing; a network hears them all, and half of what it is behind is that
 (docs/results.md). So it learns from labels and from trees at once: Hinton et al., Distilling the Knowledge in a Neural
-Network (2015). The trees are fitted inside the member: what they say of a row comes from trees that saw neither
-the row nor its formula nor any row that the member holds out. A trained member votes without them.
+Network (2015). The trees are fitted inside the member: what they say of a row comes from trees fitted to other rows of
+other formulas, and to none that the member holds out. The labels of relatives they hear from all training rows of the
+member, as the network does, so a row's label does stand among the columns of its relatives. A trained member votes
+without trees.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 import functools
 import re
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import jax
@@ -333,7 +332,7 @@ def test_a_member_hears_its_own_teacher_and_no_other(crew):
 
     def losses(settings, taught):
         program = population_program(whole.network, settings, make_mesh(1, 1))
-        twice = partial(jax.tree.map, lambda x: np.stack([np.asarray(x)] * 2))
+        twice = functools.partial(jax.tree.map, lambda x: np.stack([np.asarray(x)] * 2))
         own = (twice(fresh), twice(HYPER), twice(member.normalizer), taught, batches, nobody, nobody)
         return np.asarray(program(*own, np.int32(0), *resident)[1].train_loss)
 
