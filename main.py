@@ -1,5 +1,6 @@
 """jaxboost on the command line: flags and nothing else; the story is in jaxboost/recipe.py."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -52,6 +53,8 @@ def _run(inputs: list[str]) -> int:
     if _DISTRIBUTED.value and _MODE.value != "train":
         raise InputError(f"--mode={_MODE.value} is one process alone, without --distributed: give each its own inputs")
 
+    # When it is imported for the first time, it would announce that it has looked for fonts.
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)
     from jaxboost import recipe, scoring, screening, settings  # here: an error or --help need not wait for them
     from jaxboost.training.processes import join
 

@@ -173,9 +173,8 @@ def start_jax() -> None:
 
     To be called before anything asks for a device.
     """
-    # One would announce each kind of accelerator that is not there, the other that it has looked for fonts.
-    for name in ("jax", "matplotlib"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    # It would announce each kind of accelerator that is not there.
+    logging.getLogger("jax").setLevel(logging.WARNING)
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         jax.config.update("jax_num_cpu_devices", cores())
 
