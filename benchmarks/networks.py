@@ -64,6 +64,25 @@ def workshop_of(
     )
 
 
+def teach(config: ConfigDict, dataset: Dataset, members: list[Member], workshop: Workshop) -> list[Member]:
+    """The members with what their teachers say, if they have any, as in a run; kept in the workshop's folder."""
+    if not config.objective.taught:
+        return members
+    folds = config.objective.taught_folds
+    with bar("fitting trees", folds * len(members)) as progress:
+        found = taught(
+            members,
+            pooled_columns(dataset.features),
+            workshop.materials,
+            folds=folds,
+            workers=of.workers(config),
+            folder=workshop.folder / "taught",
+            progress=progress,
+        )
+    assert found is not None  # nothing asked it to stop
+    return found
+
+
 def train(
     config: ConfigDict, dataset: Dataset, members: list[Member], train_rows: int, reference: Reference
 ) -> list[TrainedMember]:
@@ -76,19 +95,16 @@ def train(
     """
     begun = monotonic()
     epochs = max(member.hyperparameters.epochs for member in members)
-    with tempfile.TemporaryDirectory() as folder, bar("training", epochs) as progress:
+    with tempfile.TemporaryDirectory() as folder:
         workshop = workshop_of(config, dataset, len(members), train_rows, reference, Path(folder), epochs)
+        members = teach(config, dataset, members, workshop)
+        with bar("training", epochs) as progress:
 
-        def report(done: Progress) -> None:
-            if done.rows:
-                progress(max(row["epoch"] for row in done.rows))
+            def report(done: Progress) -> None:
+                if done.rows:
+                    progress(max(row["epoch"] for row in done.rows))
 
-        if config.objective.taught:
-            pooled = pooled_columns(dataset.features)
-            folds, workers = config.objective.taught_folds, of.workers(config)
-            teachers = Path(folder) / "taught"
-            members = taught(members, pooled, workshop.materials, folds=folds, workers=workers, folder=teachers)
-        outcome = train_population(members, workshop, report=report, should_stop=lambda: False)
+            outcome = train_population(members, workshop, report=report, should_stop=lambda: False)
         found = [restore_member(workshop.folder / member.name, workshop.identity) for member in members]
     if failed := [member.name for member, fitted in found if fitted["failed"]]:
         raise InputError(f"a gradient was not finite in {', '.join(failed)}: lower config.optimizer.max_lr")
