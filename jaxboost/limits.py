@@ -151,6 +151,7 @@ LIMITS: dict[str, Limit] = {
     "population.data_devices": _whole(1),
     "population.steps_per_call": _whole(1),
     "population.checkpoint_every": _whole(1),
+    "population.checkpoint_seconds": _NOT_NEGATIVE,
 }
 """Field -> limit. A mapping inside a section is one field: its keys are names of classes."""
 

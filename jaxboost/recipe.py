@@ -226,6 +226,7 @@ def _train_members(
         identity=of.checkpoint_identity(config, dataset.classes),
         batch=config.optimizer.batch,
         checkpoint_every=config.population.checkpoint_every,
+        checkpoint_seconds=config.population.checkpoint_seconds,
         ids=dataset.ids,
     )
     with watch.measure("teach"):

@@ -27,7 +27,7 @@ from jaxboost.training.training_settings import TrainingSettings
 
 # Fields that change where a run looks or how fast it is, not what it computes.
 _FREE = {"name", "data.path", "data.cache_dir", "data.workers"} | {
-    f"population.{name}" for name in ("axis", "data_devices", "checkpoint_every")
+    f"population.{name}" for name in ("axis", "data_devices", "checkpoint_every", "checkpoint_seconds")
 }
 
 

@@ -29,6 +29,7 @@ def get_config():
     config.views.count = 2
     shrink(config)
     config.population.checkpoint_every = 1
+    config.population.checkpoint_seconds = 0.0
     for kind in (config.kfold, config.ensemble, config.full):
         kind.epochs = 3
         kind.cycle_epochs = 2

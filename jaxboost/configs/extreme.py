@@ -126,5 +126,6 @@ def get_config() -> ConfigDict:
     population.axis = "auto"  # how a device runs its members: 'vmap', 'map' (one after another), 'auto' by backend
     population.data_devices = 1  # that share a member's batch, for more devices than members; docs/tpu_vm.md
     population.steps_per_call = 32  # training steps a call of the compiled program
-    population.checkpoint_every = 5  # epochs
+    population.checkpoint_every = 5  # epochs from one checkpoint to the next,
+    population.checkpoint_seconds = 60.0  # and seconds, at least: nine members of full width are 3 GB to write
     return config

@@ -20,7 +20,7 @@ from jaxboost.training.member import Member, stack_hyperparameters
 from jaxboost.training.member_checkpoint import is_finished, restored_state
 from jaxboost.training.member_state import MemberState
 from jaxboost.training.out_of_memory import fewer, within_memory
-from jaxboost.training.placement import on_host, own_parts, place, stack
+from jaxboost.training.placement import copied, on_host, own_parts, place, stack
 from jaxboost.training.population import init_program, population_program
 from jaxboost.training.processes import from_first, is_first, several
 from jaxboost.training.record import Record
@@ -109,9 +109,10 @@ def train_population(
     epochs = np.array([int(s.epoch) for s in states])
     record = Record(workshop, crew, saved=dict(zip(names, epochs.tolist(), strict=True)))
     active = epochs < budget
-    rounds = 0
-    # What a stop saves, and what an epoch begins from once more where the device had not the memory for it.
-    kept = own_parts(state)
+    rounds, saved_at = 0, time.monotonic()
+    # What a stop saves, and what an epoch begins from once more where the device had not the memory for it. It stays
+    # where it is: to bring the weights of all members to the host can take longer than to train them for an epoch.
+    kept = copied(state)
     while active.any():
         plan = _plan(crew, epochs, active, workshop)
         batches = [on_rows(plan[:, first : first + settings.steps_per_call]) for first in firsts]
@@ -126,7 +127,7 @@ def train_population(
                 program, state, own, batches, plans, offsets, resident, ended=ended, should_stop=should_stop
             )
             if done is None:
-                record.save_unsaved(kept, epochs, active)
+                record.save_unsaved(own_parts(kept), epochs, active)
                 return Outcome(False, compile_seconds)
             state, logs = done
             calls = on_host(logs, mesh)
@@ -146,13 +147,19 @@ def train_population(
         report(Progress(_rows(names, epochs, calls), steps, left, clock.lap(), list(diverged.values())))
         over = (epochs >= budget) | (epochs - best_epoch >= patience) | failed
         if len(pending) == len(members) and failed[budget > 0].all():
-            record.save_unsaved(kept, began_at, active)
+            record.save_unsaved(own_parts(kept), began_at, active)
             raise InputError(record.nothing_finite(diverged))
-        kept = own_parts(state)
+        kept = copied(state)
         rounds += 1
-        for i, name in enumerate(names):
-            if active[i] and (over[i] or rounds % workshop.checkpoint_every == 0):
-                record.save(kept, i, finished=bool(over[i]), divergence=diverged.get(name))
+        is_due = rounds >= workshop.checkpoint_every and time.monotonic() - saved_at >= workshop.checkpoint_seconds
+        is_due = bool(from_first(np.array(is_due)))  # several save together
+        to_save = np.flatnonzero(active & (over | is_due)).tolist()
+        if to_save:
+            parts = own_parts(kept)
+            for i in to_save:
+                record.save(parts, i, finished=bool(over[i]), divergence=diverged.get(names[i]))
+        if is_due:
+            rounds, saved_at = 0, time.monotonic()
         active = ~over
     return Outcome(True, compile_seconds)
 

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding
@@ -43,6 +44,12 @@ def own_parts(tree: Any) -> Any:
         return whole
 
     return jax.tree.map(copy, tree)
+
+
+@jax.jit
+def copied(tree: Any) -> Any:
+    """Copies that stay on the devices, of arrays that a program is about to take back."""
+    return jax.tree.map(jnp.copy, tree)
 
 
 def stack(trees: list[Any]) -> Any:

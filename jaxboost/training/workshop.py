@@ -25,7 +25,7 @@ class Workshop:
       folder: the checkpoints' folder, one subfolder a member.
       identity: what a checkpoint must agree with to be used (classes, featurizer, network sizes), JSON.
       batch: crystals a step.
-      checkpoint_every: epochs.
+      checkpoint_every, checkpoint_seconds: epochs, and seconds, from one checkpoint to the next at least.
       ids: [n] names of the rows for messages; None: their numbers.
     """
 
@@ -39,4 +39,5 @@ class Workshop:
     identity: dict[str, Any]
     batch: int
     checkpoint_every: int
+    checkpoint_seconds: float = 0.0
     ids: np.ndarray | None = None
