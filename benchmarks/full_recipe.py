@@ -14,6 +14,7 @@ a float32 product. The floor is the time of these operations at the peak.
 """
 
 import argparse
+import shutil
 import tempfile
 import time
 from collections.abc import Mapping
@@ -122,6 +123,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=0, help="crystals a step; 0: as the recipe has it")
     parser.add_argument("--dtype", default="", help="of the matrix work, as float32; empty: as the recipe has it")
     parser.add_argument("--max-orbitals", type=int, default=0, help="with bands in full; 0: as the recipe has it")
+    parser.add_argument("--taught", type=Path, help="of a run of this recipe, its folder in place of trees to fit")
     parser.add_argument("--peak", type=float, default=0.0, help="TFLOP/s of a device; 0: by its kind")
     arguments = parser.parse_args()
     config = extreme.get_config()
@@ -148,6 +150,8 @@ def main() -> None:
             config.population.checkpoint_every,
         )  # fmt: skip
         cost = cost_of(roster, workshop)
+        if arguments.taught:
+            shutil.copytree(arguments.taught, workshop.folder / "taught")
         with watch.measure("teach"):
             roster = teach(config, dataset, roster, workshop)
         began = time.perf_counter()
