@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -56,6 +57,25 @@ def empty_figure(
         axes.grid(True, color=GRID, linewidth=0.7)
         axes.set_axisbelow(True)
     return figure, list(grid.flat)
+
+
+def heat_map(axes: Axes, shares: np.ndarray, text: Sequence[Sequence[str]], names: Sequence[str], slant: float) -> None:
+    """Shares [m, m] as shades with `text` [m][m] on them, the first row on top, and `names` on both sides.
+
+    Those of the columns are turned by `slant` degrees.
+    """
+    axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolor=GRID, linewidth=0.7)
+    axes.invert_yaxis()
+    middle, shown = np.arange(len(names)) + 0.5, [as_it_stands(name) for name in names]
+    turned: dict[str, Any] = {"rotation": slant, "ha": "right", "rotation_mode": "anchor"} if slant else {}
+    axes.set_xticks(middle, shown, **turned)
+    axes.set_yticks(middle, shown)
+    axes.grid(False)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    for (row, column), share in np.ndenumerate(shares):
+        colour = ON_DARK if share > 0.55 else ON_LIGHT
+        axes.text(column + 0.5, row + 0.5, text[row][column], ha="center", va="center", color=colour, fontsize=9)
 
 
 def write_png(figure: Figure, path: Path) -> Path:

@@ -16,11 +16,9 @@ from jaxboost.reporting.canvas import (
     COLOURS,
     DASHES,
     GREY,
-    GRID,
-    ON_DARK,
-    ON_LIGHT,
     as_it_stands,
     empty_figure,
+    heat_map,
     write_figure,
 )
 from jaxboost.reporting.reliability import accuracy_interval, calibration_bins, calibration_error
@@ -43,25 +41,10 @@ def confusion_matrix(confusion: ArrayLike, classes: Sequence[str], path: Path) -
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = max(2.2, 0.8 * size)
     figure, (axes,) = empty_figure(side + 1.4, side + 0.7)
-    axes.pcolormesh(share, cmap="Blues", vmin=0, vmax=1, edgecolor=GRID, linewidth=0.7)
+    text = [[f"{share[i, j]:.1%}\n{counts[i, j]:,}" for j in range(size)] for i in range(size)]
+    heat_map(axes, share, text, classes, slant=35 if max(map(len, classes)) > 8 else 0)
     axes.set_aspect("equal")
-    axes.invert_yaxis()
-    middle = np.arange(size) + 0.5
-    names = [as_it_stands(name) for name in classes]
-    if max(len(name) for name in names) > 8:
-        axes.set_xticks(middle, names, rotation=35, ha="right", rotation_mode="anchor")
-    else:
-        axes.set_xticks(middle, names)
-    axes.set_yticks(middle, names)
     axes.set(xlabel="predicted class", ylabel="true class")
-    axes.grid(False)
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    for row in range(size):
-        for column in range(size):
-            text = f"{share[row, column]:.1%}\n{counts[row, column]:,}"
-            colour = ON_DARK if share[row, column] > 0.55 else ON_LIGHT
-            axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=colour, fontsize=9)
     return write_figure(figure, path)
 
 

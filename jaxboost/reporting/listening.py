@@ -15,11 +15,11 @@ from jaxboost.reporting.canvas import (
     COLOURS,
     DARK_COLOURS,
     GREY,
-    GRID,
     ON_DARK,
     ON_LIGHT,
     as_it_stands,
     empty_figure,
+    heat_map,
     write_figure,
 )
 from jaxboost.reporting.figures import checked_rows
@@ -109,18 +109,9 @@ def cross_attention(weights: ArrayLike, path: Path, modalities: Sequence[str] = 
         raise InputError(f"cross_attention: shape {w.shape}; give [n, {size}, {size}], n > 0")
     mean = w.mean(axis=0)
     figure, (axes,) = empty_figure(5.0, 3.6)
-    axes.pcolormesh(mean, cmap="Blues", vmin=0, vmax=1, edgecolor=GRID, linewidth=0.7)
-    axes.invert_yaxis()
-    names, middle = [as_it_stands(name) for name in modalities], np.arange(size) + 0.5
-    axes.set_xticks(middle, names, rotation=20, ha="right", rotation_mode="anchor")
-    axes.set_yticks(middle, names)
+    text = [["" if i == j else f"{mean[i, j]:.2f}" for j in range(size)] for i in range(size)]
+    heat_map(axes, mean, text, modalities, slant=20)
     axes.set(xlabel="is listened to", ylabel="listens")
-    axes.grid(False)
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    for row, column in np.argwhere(~np.eye(size, dtype=bool)):
-        colour = ON_DARK if mean[row, column] > 0.55 else ON_LIGHT
-        axes.text(column + 0.5, row + 0.5, f"{mean[row, column]:.2f}", ha="center", va="center", color=colour)
     return write_figure(figure, path)
 
 
