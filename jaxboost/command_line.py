@@ -13,10 +13,13 @@ from ml_collections import ConfigDict
 from jaxboost.errors import InputError
 from jaxboost.limits import LIMITS, unknown_field
 
+RECIPES = Path(__file__).parent / "configs"
+"""Of the package: `--config=quick` names the one in `quick.py`, where no file has that name."""
+
 HELP = """\
 jaxboost: the topological class of a material from its crystal structure alone.
 
-python main.py [--mode=MODE] [flags] [inputs]
+python main.py [--mode=MODE] [flags] [inputs]      (installed: jaxboost ...)
 
 modes
   train     trains the recipe of --config and scores it (the default); the same
@@ -29,7 +32,8 @@ modes
 
 flags
   --config=FILE     recipe: configs/embedded.py (makes its own crystals),
-                    configs/quick.py (two CPU cores), configs/extreme.py
+                    configs/quick.py (two CPU cores), configs/extreme.py;
+                    their names alone will do: --config=quick
   --config.SECTION.FIELD=VALUE
                     another value; jaxboost/configs/extreme.py explains all
   --workdir=FOLDER  of the run; by default runs/<name of the config>
@@ -80,6 +84,29 @@ def parse_flags(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
         raise InputError(f"{error}; see --help") from error
 
 
+def with_paths(argv: Sequence[str]) -> list[str]:
+    """`argv` with the name of a recipe of the package, as in `--config=quick` or `--config quick`, made its path."""
+    found = list(argv)
+    end = found.index("--") if "--" in found else len(found)
+    for place, argument in enumerate(found[:end]):
+        flag, is_joined, name = argument.partition("=")
+        if flag in ("--config", "-config") and is_joined:
+            found[place] = f"{flag}={_path_of(name)}"
+        elif flag in ("--config", "-config") and place + 1 < end:
+            found[place + 1] = _path_of(found[place + 1])
+    return found
+
+
+def _path_of(recipe: str) -> str:
+    """The package's file of that name, if there is one and no file is called so; else what was given."""
+    file = RECIPES / f"{recipe}.py"
+    return str(file) if recipe in _recipes() and not Path(recipe).is_file() else recipe
+
+
+def _recipes() -> list[str]:
+    return sorted(file.stem for file in RECIPES.glob("[!_]*.py"))
+
+
 def load_config(path: str) -> ConfigDict:
     """What `get_config()` of a Python file returns.
 
@@ -87,8 +114,8 @@ def load_config(path: str) -> ConfigDict:
       InputError: no such file, no Python, no `get_config`, or it returns something else.
     """
     if not Path(path).is_file():
-        nearby = ", ".join(sorted(str(file) for file in Path("configs").glob("[!_]*.py")))
-        raise InputError(f"--config={path}: no such file" + (f"; there are {nearby}" if nearby else ""))
+        nearby = sorted(str(file) for file in Path("configs").glob("[!_]*.py")) or _recipes()
+        raise InputError(f"--config={path}: no such file; there are {', '.join(nearby)}")
     try:
         get_config = runpy.run_path(path).get("get_config")
     except (SyntaxError, UnicodeDecodeError, ImportError) as error:

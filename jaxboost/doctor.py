@@ -286,7 +286,3 @@ def members(workdir: Path) -> Finding:
     vote = vote_of(workdir)
     restored = restore_members(config, workdir, vote.classes)
     return Finding(f"{workdir}: {len(restored.members)} members can vote on {', '.join(vote.classes)}")
-
-
-if __name__ == "__main__":  # of an installed package, which has no main.py
-    sys.exit(examine(None, Path(sys.argv[1]) if sys.argv[1:] else None))

@@ -1,5 +1,6 @@
 """A mistake on the command line is one clear message and exit status 2, before any compute."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 from absl import flags
 from ml_collections import config_flags
 
-from jaxboost.command_line import HELP, asks_for_help, load_config, parse_flags
+from jaxboost.command_line import HELP, RECIPES, asks_for_help, load_config, parse_flags, with_paths
 from jaxboost.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -85,7 +86,7 @@ def test_help_is_one_screen_and_leaves_no_flag_out():
     assert done.returncode == 0 and done.stdout == HELP + "\n"
     lines = HELP.splitlines()
     assert len(lines) <= 40 and max(map(len, lines)) <= 80
-    source = (ROOT / "main.py").read_text()
+    source = (ROOT / "jaxboost" / "program.py").read_text()
     defined = re.findall(r'DEFINE_\w+\("(\w+)"', source)
     assert len(defined) >= 8 and [name for name in defined if name != "mode" and f"  --{name}" not in HELP] == []
     modes = re.search(r'DEFINE_enum\("mode", "train", \[(.*?)\]', source)[1]
@@ -95,6 +96,37 @@ def test_help_is_one_screen_and_leaves_no_flag_out():
 @pytest.mark.parametrize(("arguments", "asked"), [(["--help"], True), (["a", "-h"], True), (["--", "--help"], False)])
 def test_help_is_asked_for_before_the_inputs(arguments, asked):
     assert asks_for_help(["main.py", *arguments]) == asked
+
+
+def test_a_recipe_of_the_package_goes_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    quick = str(RECIPES / "quick.py")
+    assert with_paths(["jaxboost", "--config=quick", "--config.kfold.folds=3", "quick"]) == [
+        "jaxboost", f"--config={quick}", "--config.kfold.folds=3", "quick",
+    ]  # fmt: skip
+    assert with_paths(["jaxboost", "-config", "quick", "--", "--config=quick"])[1:] == [
+        "-config", quick, "--", "--config=quick",
+    ]  # fmt: skip
+    for other in ("--config=quik", "--config=__init__", "--config=configs/quick.py", "--config"):
+        assert with_paths(["jaxboost", other]) == ["jaxboost", other]
+    Path("quick").touch()
+    assert with_paths(["jaxboost", "--config=quick"]) == ["jaxboost", "--config=quick"]
+
+
+def test_where_no_configs_lie_a_wrong_name_is_answered_by_the_recipes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"--config=quik: no such file; there are embedded, extreme, quick$"):
+        load_config("quik")
+
+
+@pytest.mark.parametrize("arguments", [["-m", "jaxboost"], ["-c", "from jaxboost.program import run; run()"]])
+def test_an_installed_package_is_the_same_program(tmp_path, arguments):
+    command = [sys.executable, *arguments, "--config=quick", "--config.data.path=nowhere.parquet"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("error: nowhere.parquet: no such file"), done.stderr
 
 
 @pytest.mark.parametrize(

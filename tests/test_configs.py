@@ -38,7 +38,7 @@ def attributes_read() -> set[str]:
     sources = [file for file in (ROOT / "jaxboost").rglob("*.py") if file.parent.name != "configs"]
     return {
         node.attr
-        for source in [*sources, ROOT / "main.py"]
+        for source in sources
         for node in ast.walk(ast.parse(source.read_text()))
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
     }

@@ -33,7 +33,7 @@ ENTRANCE = ("console", "environment", "limits", "command_line")
 SIXTH_FLOOR = (
     "settings", "inputs", "estimate", "rows", "baselines", "evaluation", "importance", "chunk_scorer",
     "prediction_table", "part_folder", "finished_run", "screening", "scoring", "doctor", "trained_model",
-    "training_display", "recipe", "classifier", "learn_bands",
+    "training_display", "recipe", "classifier", "learn_bands", "program", "__main__",
 )  # fmt: skip
 # Of the package: models know only JAX and Flax, reporting knows only arrays.
 KNOW_NOTHING = GROUND | {"models", "reporting"}

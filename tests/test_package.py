@@ -42,6 +42,11 @@ def test_python_is_the_one_that_is_asked_for_everywhere():
     assert f"version: {jaxboost.__version__}\n" in (ROOT / "CITATION.cff").read_text()
 
 
+def test_the_command_is_there():
+    entrance, function = PROJECT["project"]["scripts"]["jaxboost"].split(":")
+    assert f"\ndef {function}() -> None:\n" in (ROOT / f"{entrance.replace('.', '/')}.py").read_text()
+
+
 def test_every_file_of_the_package_is_packed():
     patterns = PROJECT["tool"]["setuptools"]["package-data"]["jaxboost"]
     packed = {path.suffix for path in (ROOT / "jaxboost").rglob("*") if path.is_file()} - {".py", ".pyc"}
