@@ -29,26 +29,4 @@ def get_config() -> ConfigDict:
     network.group_width = 16
     network.fusion_width = 256
     network.classifier_widths = (256, 256, 256, 256)
-
-    optimizer = config.optimizer
-    optimizer.batch = 256
-    optimizer.max_lr = 1e-3  # with weight decay, column dropout and no mixup chosen on two folds: docs/results.md
-    optimizer.warmup_epochs = 1
-    optimizer.weight_decay = 3.0
-
-    # Plain cross-entropy: smoothing cost log loss where it was tried (docs/results.md), and the focal factor only
-    # flattens probabilities that are calibrated afterwards anyway. What trees say softens the targets row by row.
-    config.objective.gamma = 0.0
-    config.objective.smoothing = 0.0
-    config.objective.taught = 0.5
-    config.kfold.mixup_alpha = config.ensemble.mixup_alpha = config.full.mixup_alpha = 0.0
-
-    config.kfold.dropout = config.ensemble.dropout = config.full.dropout = 0.4  # chosen likewise
-    config.objective.column_dropout = 0.5
-    config.kfold.epochs = 20
-    config.kfold.cycle_epochs = 19
-    config.ensemble.epochs = 20
-    config.ensemble.cycle_epochs = 19
-    config.full.epochs = 20
-    config.full.cycle_epochs = 19
     return config
