@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -26,18 +27,24 @@ EFFICIENCY = 0.25
 
 
 def estimate(members: list[Member], workshop: Workshop) -> str:
-    """One line: members, parameters of each, operations of all, and about how long that takes here."""
+    """One line: members, parameters of each, operations of all, and about how long that takes here.
+
+    Without operations and time where nothing counts them.
+    """
     cost = cost_of(members, workshop)
+    who = f"{len(members)} members of {cost.parameters:,} parameters"
+    where = f"on {workshop.mesh.size} {jax.devices()[0].device_kind} device(s)"
+    if np.isnan(cost.operations):
+        return f"{who} {where}"
     operations = cost.operations * workshop.settings.steps_per_epoch * sum(m.hyperparameters.epochs for m in members)
     seconds = float(operations / (EFFICIENCY * matmul_rate() * workshop.mesh.size))
-    return (
-        f"{len(members)} members of {cost.parameters:,} parameters, {operations:.1e} operations: about "
-        f"{duration(seconds)} on {workshop.mesh.size} {jax.devices()[0].device_kind} device(s)"
-    )
+    return f"{who}, {operations:.1e} operations: about {duration(seconds)} {where}"
 
 
 class Cost(NamedTuple):
-    """What a member is: its parameters, and the floating-point operations of one of its training steps."""
+    """What a member is: its parameters, and the floating-point operations of one of its training steps, NaN where
+    nothing counts them.
+    """
 
     parameters: int
     operations: float
@@ -70,8 +77,17 @@ def cost_of(members: list[Member], workshop: Workshop) -> Cost:
 
         return jax.grad(loss)(params)
 
-    analysis = jax.jit(step).lower(params, *resident).cost_analysis()
+    with _counting():
+        analysis = jax.jit(step).lower(params, *resident).cost_analysis()
     return Cost(count, (analysis or {"flops": np.nan})["flops"])
+
+
+def _counting() -> AbstractContextManager[Any]:
+    """Lowers for this machine's CPU where JAX has it: the clients of accelerators do not count operations."""
+    try:
+        return jax.default_device(jax.local_devices(backend="cpu")[0])
+    except RuntimeError:  # JAX_PLATFORMS names others alone
+        return nullcontext()
 
 
 def matmul_rate(size: int = 1024) -> float:
