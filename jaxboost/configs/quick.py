@@ -24,7 +24,7 @@ def get_config() -> ConfigDict:
     network.kspace_layers = 2
     network.kspace_heads = 4
     network.kspace_widths = (256, 256)
-    network.scalar_widths = (384, 384, 384)  # equal widths are residual
+    network.scalar_widths = (384, 384, 384)
     network.electron_widths = (256, 256)
     network.group_width = 16
     network.fusion_width = 256
