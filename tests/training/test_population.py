@@ -205,6 +205,13 @@ def test_a_run_that_stopped_goes_on_as_if_it_had_not(crew, train, alone, tmp_pat
     assert train(crew[0].values(), tmp_path).rows == []  # finished: nothing left to do
 
 
+def test_a_checkpoint_waits_for_both_its_epochs_and_its_seconds(crew, train, tmp_path):
+    """What was saved on the way is the step before the last: the two newest are kept."""
+    for name, seconds, steps in (("soon", 0.0, {"3", "4"}), ("late", 1e9, {"4"})):
+        train([crew[0]["full"]], tmp_path / name, checkpoint_every=1, checkpoint_seconds=seconds)
+        assert {path.name for path in (tmp_path / name / "full").glob("[0-9]*")} == steps
+
+
 def test_another_identity_is_refused(crew, train, tmp_path):
     train(crew[0].values(), tmp_path, calls=3)
     with pytest.raises(InputError, match="classes"):
