@@ -18,8 +18,9 @@ from configs import quick
 from jaxboost.crystal import Structure, StructureError, make_crystal
 from jaxboost.data.gaps import known_gaps
 from jaxboost.errors import InputError
-from jaxboost.physics.band_rule import RULE_CLASSES, rule_class
+from jaxboost.physics.band_rule import rule_class
 from jaxboost.physics.band_structure import BandStructure, PathSettings, band_structure
+from jaxboost.physics.symmetry_indicators import RULE_CLASSES
 from jaxboost.physics.tight_binding_elements import PARAMETER_SETS, Parameters
 from jaxboost.rows import split_table
 

@@ -33,14 +33,12 @@ from jaxboost.data.prototypes import PROTOTYPES, draw_structure
 from jaxboost.errors import InputError
 from jaxboost.physics.band_rule import rule_class
 from jaxboost.physics.band_structure import PathSettings, band_structure
-from jaxboost.physics.four_fold import four_fold_index
-from jaxboost.physics.tight_binding import make_model
 from jaxboost.physics.tight_binding_elements import Parameters, basis_electrons, published_parameters
 
 logger = logging.getLogger(__name__)
 
 # Raise it whenever another table comes out: caches of another version are not read.
-VERSION = 2
+VERSION = 3
 SMALLEST_SHARE = 0.05  # of a class among the crystals
 SMALLEST_SHARE_FROM = 500  # crystals; fewer are a matter of luck
 CHUNK = 16  # crystals a worker takes at a time
@@ -83,33 +81,21 @@ def label_parameters() -> Parameters:
     return published._replace(spin_orbit=published.spin_orbit * SPIN_ORBIT, shell_factor=published.shell_factor * BONDS)
 
 
-def model_class(crystal: Crystal) -> str | None:
-    """The class that the model gives a crystal, one of `topomat.CLASSES`; None where it is not certain.
+def model_class(crystal: Crystal) -> str:
+    """The class that the model gives a crystal, one of `topomat.CLASSES`.
 
     With spin-orbit coupling and time reversal, in this order:
 
     1. a degeneracy at the filling at a high-symmetry point (all crystals with an odd number of electrons): HSPSM;
-    2. one on a line between them, or occupied representations that differ between its ends: HSLSM;
-    3. with inversion, parities at the eight TRIM (L. Fu, C. L. Kane, Phys. Rev. B 76, 045302, 2007): strong index TI,
-       weak index or Z4 = 2 TCI;
-    4. with a fourfold rotoinversion, kappa_4 (`physics.four_fold`): odd is TI. Where there is an inversion too both
-       must agree, or a crossing lies where none was looked for: None;
-    5. else trivial. Indices of sixfold axes, and the part of Z8 that is not in Z4, are not computed and count as none.
+    2. one on a line between them, or occupied representations that no insulator can have at all points: HSLSM;
+    3. the symmetry indicators of the occupied states (`physics.symmetry_indicators`): TI where the strong index is odd,
+       TCI where another is not zero;
+    4. else trivial: what symmetry does not indicate counts as none.
 
     Raises:
       InputError: an element that the table lacks, or no empty state in the basis.
     """
-    parameters = label_parameters()
-    bands = band_structure(crystal, parameters, PATHS)
-    found = rule_class(bands)
-    if found in ("HSPSM", "HSLSM"):
-        return found
-    index = four_fold_index(crystal, make_model(crystal, parameters), PATHS.window)
-    if index is None:
-        return found
-    if bands.indices is None:
-        return "TI" if index % 2 else "trivial"
-    return found if index % 2 == bands.indices.strong else None
+    return rule_class(band_structure(crystal, label_parameters(), PATHS))
 
 
 def draw_crystal(seed: int, number: int) -> tuple[str, Structure, str]:
@@ -127,9 +113,7 @@ def draw_crystal(seed: int, number: int) -> tuple[str, Structure, str]:
         if basis_electrons()[elements] @ atoms % 2:
             continue
         structure = draw_structure(name, elements.tolist(), rng.uniform(*CONTACT), rng)
-        found = model_class(make_crystal(structure))
-        if found is not None:
-            return name, structure, found
+        return name, structure, model_class(make_crystal(structure))
 
 
 def embedded_table(

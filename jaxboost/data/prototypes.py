@@ -3,7 +3,7 @@
 Settings are the conventional ones of the International Tables, where two origins are listed the second; coordinates
 are those of any textbook (R. W. G. Wyckoff, Crystal Structures, 1963; Strukturbericht names in the comments). Of the
 structures without inversion only those with a fourfold rotoinversion are here: there an insulator has an index that
-symmetry gives too (`four_fold`). Wurtzite and others without either are left out.
+symmetry gives too (`physics.symmetry_indicators`). Wurtzite and others without either are left out.
 """
 
 from __future__ import annotations

@@ -8,10 +8,13 @@ from __future__ import annotations
 import numpy as np
 
 from jaxboost.crystal import Crystal
-from jaxboost.physics.band_rule import RULE_CLASSES, freeing_neighbours, is_nodal, rule_class
-from jaxboost.physics.band_solver import CHARACTERS, DEGENERATE, LineBands, PointBands
+from jaxboost.physics.band_rule import is_nodal, rule_class
+from jaxboost.physics.band_solver import CHARACTERS, LineBands, PointBands
 from jaxboost.physics.band_structure import BandStructure
+from jaxboost.physics.levels import DEGENERATE, freeing_neighbours
 from jaxboost.physics.space_groups import space_group
+from jaxboost.physics.switching import SWITCHED_CLASSES, Switching
+from jaxboost.physics.symmetry_indicators import RULE_CLASSES
 from jaxboost.physics.tight_binding import occupied_orbitals
 from jaxboost.physics.tight_binding_elements import basis_electrons
 
@@ -29,8 +32,10 @@ BAND_POINT_COLUMNS = (
     "parity_imbalance",
     "spinless_parity_imbalance",
     "edge_parity",
+    "changing_gap",
 )
-"""Columns of a point. eV; levels relative to the middle of the gap there, `centre` to the Fermi level."""
+"""Columns of a point. eV; levels relative to the middle of the gap there, `centre` to the Fermi level; the last as
+`Switching.changing`."""
 
 BAND_LINE_COLUMNS = ("gap_middle", "crossing", "switching_gap")
 """Columns of a line; eV, NaN where not computed."""
@@ -93,6 +98,8 @@ BAND_COLUMNS = (
     "spinless_z2",
     "spinless_z4",
     "spinless_weak",
+    "indicator_order",
+    *(f"to_{name}_gap" for name in SWITCHED_CLASSES),
     *(f"rule_{name}" for name in RULE_CLASSES),
 )  # fmt: skip
 """Columns of a crystal. eV; energies of gaps are negative where bands overlap. Parity columns are NaN without
@@ -117,8 +124,8 @@ def _all_levels(bands: BandStructure) -> np.ndarray:
     return np.concatenate([np.array(points), bands.mesh_levels])
 
 
-def point_row(point: PointBands, n: int, fermi: float) -> np.ndarray:
-    """`[len(BAND_POINT_COLUMNS)]`; n is the number of electrons, `fermi` in eV."""
+def point_row(point: PointBands, n: int, fermi: float, changing: float) -> np.ndarray:
+    """`[len(BAND_POINT_COLUMNS)]`; n is the number of electrons, `fermi` and `changing` in eV."""
     levels, half = point.levels, n // 2
     centre, gap = (levels[n] + levels[n - 1]) / 2, levels[n] - levels[n - 1]
     # A small cell has fewer levels than the columns: the outermost stands in.
@@ -137,6 +144,7 @@ def point_row(point: PointBands, n: int, fermi: float) -> np.ndarray:
         abs(n - 2 * point.odd) / n,
         abs(half - 2 * point.spinless_odd) / max(half, 1),
         point.edge_parity,
+        changing,
     ])  # fmt: skip
 
 
@@ -172,6 +180,7 @@ def crystal_row(
         values[f"occupied_{name}"] = float(np.average(occupied[:, i], weights=stars))
         values[f"occupied_range_{name}"] = float(np.ptp(occupied[:, i]))
     values |= _parities(bands, point, np.array([k.star_size for k in kpoints], float))
+    values |= _indicators(bands.switching)
     # Without spin-orbit coupling and lines the rule would speak of another band structure.
     rule = rule_class(bands) if bands.spin_orbit and bands.lines else None
     values |= {f"rule_{name}": np.nan if rule is None else float(name == rule) for name in RULE_CLASSES}
@@ -260,13 +269,22 @@ def _shapes(bands: BandStructure, fermi: float) -> dict[str, float]:
         "valence_width": float(np.ptp(levels[:, n - 1])),
         "conduction_width": float(np.ptp(levels[:, n])),
         "occupied_width": float(levels[:, n - 1].max() - levels[:, 0].min()),
-        # Electrons in bands that should be empty and holes in those that should be full, at the Fermi level.
-        "pockets": float(weights @ (levels[:, n] < fermi) + weights @ (levels[:, n - 1] > fermi)),
+        # Electrons in bands that should be empty and holes in those that should be full, at the Fermi level; a level
+        # that the filling cuts lies on it, to rounding, and is neither.
+        "pockets": float(
+            weights @ (levels[:, n] < fermi - DEGENERATE) + weights @ (levels[:, n - 1] > fermi + DEGENERATE)
+        ),
     }
     for width in _DOS_WIDTHS:
         shape = np.exp(-(((levels - fermi) / width) ** 2) / 2) / (width * np.sqrt(2 * np.pi))
         values[f"dos_{width}"] = float(weights @ shape.sum(1)) / n
     return values
+
+
+def _indicators(found: Switching | None) -> dict[str, float]:
+    distances = np.full(len(SWITCHED_CLASSES), np.nan) if found is None else found.distances
+    values = {f"to_{name}_gap": float(gap) for name, gap in zip(SWITCHED_CLASSES, distances, strict=True)}
+    return values | {"indicator_order": float(found.order) if found is not None and found.order else np.nan}
 
 
 def _parities(bands: BandStructure, point: dict[str, np.ndarray], stars: np.ndarray) -> dict[str, float]:

@@ -30,7 +30,7 @@ from jaxboost.physics.tight_binding import occupied_orbitals
 from jaxboost.physics.tight_binding_elements import PARAMETER_SETS, Parameters, check_elements
 
 # Raise it whenever the columns change: only caches and checkpoints that hold bands are refused then.
-VERSION = 3
+VERSION = 4
 # A crystal without bands gets the mean of every column, so one more tells it from an average one.
 _NEAR_ZERO = ("gap", "level_", "centre", "spin_orbit_change")
 ELECTRON_COLUMNS = ("bands_known", *BAND_COLUMNS)
@@ -85,7 +85,8 @@ def band_features(crystal: Crystal, parameters: Parameters, settings: BandSettin
     fermi = fermi_level(bands)
     for i, point in enumerate(bands.points):
         if point is not None:
-            points[i] = point_row(point, bands.electrons, fermi)
+            changing = np.nan if bands.switching is None else float(bands.switching.changing[i])
+            points[i] = point_row(point, bands.electrons, fermi, changing)
     for i, line in enumerate(bands.lines):
         lines[i] = line_row(line, bands.electrons)
     row[:] = crystal_row(crystal, bands, points, lines, fermi)

@@ -8,6 +8,7 @@ from jaxboost.crystal import Crystal
 from jaxboost.physics.band_path import BandPath, PathLine
 from jaxboost.physics.band_states import SpinorStates, States, add_spin_orbit, solve
 from jaxboost.physics.indices import odd_states, same_representation
+from jaxboost.physics.levels import DEGENERATE
 from jaxboost.physics.orbital_symmetry import (
     OrbitalSymmetry,
     level_characters,
@@ -20,9 +21,6 @@ from jaxboost.physics.tight_binding_elements import electronegativities
 
 CHARACTERS = ("s", "p", "d", "electronegativity", "atomic_number")
 """What a state is averaged over: its Mulliken weight by shell, and the elements it sits on."""
-
-DEGENERATE = 1e-5
-"""eV. What symmetry makes degenerate comes out so to 1e-10, so a smaller gap counts as none."""
 
 _EDGE_WIDTH = 0.05  # eV; states this close to a band's edge count as the edge, so that no threshold decides
 _EDGE_REACH = 1.0  # eV; farther ones weigh less than 1e-8

@@ -11,8 +11,11 @@ from jaxboost.physics.band_path import BandPath, band_path
 from jaxboost.physics.band_solver import BandSolver, LineBands, PointBands
 from jaxboost.physics.band_states import SpinorStates, States
 from jaxboost.physics.indices import TRIM, InversionIndices, inversion_indices, star_phases
+from jaxboost.physics.level_representations import level_representations, spin_signs
 from jaxboost.physics.orbital_symmetry import OrbitalSymmetry
 from jaxboost.physics.space_groups import SpaceGroup, space_group
+from jaxboost.physics.switching import Switching, switching
+from jaxboost.physics.symmetry_indicators import symmetry_indicators
 from jaxboost.physics.tight_binding import make_model
 from jaxboost.physics.tight_binding_elements import Parameters
 
@@ -42,6 +45,8 @@ class BandStructure:
       spin_orbit: whether spin-orbit coupling is in `levels`.
       points: as in `space_group(number).kpoints`; with `PathSettings.lines` off the TRIM alone, None elsewhere.
       lines: as in `space_group(number).lines`; empty where not computed.
+      switching: the class that representations at the points spell out, and how far others are; None without spin-orbit
+        coupling, or where dropped states or its window cut a level in two.
       mesh_levels: `[q, 2m]` eV, and
       mesh_weights: `[q]` points of the mesh that each stands for.
       indices, spinless_indices: None without inversion or where the filling cuts a level at a TRIM. The spinless ones
@@ -54,6 +59,7 @@ class BandStructure:
     spin_orbit: bool
     points: tuple[PointBands | None, ...]
     lines: tuple[LineBands, ...]
+    switching: Switching | None
     mesh_levels: np.ndarray
     mesh_weights: np.ndarray
     indices: InversionIndices | None
@@ -92,6 +98,7 @@ def band_structure(crystal: Crystal, parameters: Parameters, settings: PathSetti
         spin_orbit=settings.window > 0,
         points=tuple(points),
         lines=lines,
+        switching=_switching(solver, crystal.space_group_number, states, spinors) if settings.window > 0 else None,
         mesh_levels=np.array(mesh_levels).reshape(len(mesh), 2 * model.n_orbitals),
         mesh_weights=weights,
         indices=indices,
@@ -115,6 +122,20 @@ def _lines(
         crossing, switching = (None, np.nan) if line is None else solver.on_line(line, path, states, spinors)
         result.append(LineBands(levels, crossing, switching))
     return tuple(result)
+
+
+def _switching(
+    solver: BandSolver, number: int, states: list[States], spinors: list[SpinorStates | None]
+) -> Switching | None:
+    """Of the points, with which states and spinors (with vectors) begin."""
+    signs = spin_signs(number, solver.symmetry.spin)
+    found = []
+    for point in range(len(space_group(number).kpoints)):
+        here = level_representations(number, solver.symmetry, signs, point, solver.model, states[point], spinors[point])
+        if here is None:
+            return None
+        found.append(here)
+    return switching(tuple(found), symmetry_indicators(number))
 
 
 def _mesh(reciprocal: np.ndarray, divisions: int) -> tuple[np.ndarray, np.ndarray]:

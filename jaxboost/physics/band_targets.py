@@ -19,11 +19,11 @@ import numpy as np
 
 from jaxboost.crystal import Crystal
 from jaxboost.physics.band_path import BandPath
-from jaxboost.physics.band_rule import freeing_neighbours, same_level
-from jaxboost.physics.band_solver import DEGENERATE, BandSolver
+from jaxboost.physics.band_solver import BandSolver
 from jaxboost.physics.band_states import SpinorStates, States
 from jaxboost.physics.indices import InversionIndices, inversion_indices, same_representation, star_phases
 from jaxboost.physics.level_gradients import LevelWeight
+from jaxboost.physics.levels import DEGENERATE, freeing_neighbours, same_level
 from jaxboost.physics.orbital_symmetry import occupied_characters
 from jaxboost.physics.space_groups import space_group
 
@@ -77,7 +77,7 @@ def find_targets(
       crystal: with an even number of electrons.
       solver: of its model.
       path: its k-points.
-      label: its class, one of `band_rule.RULE_CLASSES`.
+      label: its class, one of `symmetry_indicators.RULE_CLASSES`.
       gap: eV, 0 for a metal, NaN where unknown.
       settings: weights.
     """

@@ -5,8 +5,8 @@ from itertools import product
 import numpy as np
 
 
-def smith_invariants(matrix: np.ndarray) -> tuple[int, ...]:
-    """The invariant factors `d_1 | d_2 | ... | d_r` of an integer matrix, `r` its rank.
+def smith_form(matrix: np.ndarray) -> tuple[tuple[int, ...], list[list[int]]]:
+    """The Smith normal form of an integer matrix, and the change of columns that leads to it.
 
     The quotient of `Z^n` by the span of the rows is `Z^(n - r) x Z_d1 x ... x Z_dr`. Python integers
     throughout, since intermediate entries outgrow 64 bits.
@@ -15,10 +15,14 @@ def smith_invariants(matrix: np.ndarray) -> tuple[int, ...]:
         matrix: integers `[row, column]`, any shape; zero rows are allowed.
 
     Returns:
-        The non-zero diagonal of the Smith normal form, all positive, each dividing the next.
+        The invariant factors `d_1 | d_2 | ... | d_r`, all positive, `r` the rank; and n vectors `v_i` `[column]`, a
+        basis of `Z^n`, such that an integer vector b is in the span of the rows where `b v_i` is a multiple of `d_i`
+        for `i <= r` and zero for the others.
     """
     rows = [[int(entry) for entry in row] for row in np.asarray(matrix)]
+    columns = [[int(i == c) for i in range(np.shape(matrix)[1])] for c in range(np.shape(matrix)[1])]
     diagonal: list[int] = []
+    vectors: list[list[int]] = []
     while any(any(row) for row in rows):
         # The smallest entry as pivot keeps numbers short; each round clears a cross or shrinks the pivot.
         _, i, j = min((abs(v), i, j) for i, row in enumerate(rows) for j, v in enumerate(row) if v)
@@ -34,6 +38,7 @@ def smith_invariants(matrix: np.ndarray) -> tuple[int, ...]:
                 factor = rows[i][c] // pivot
                 for row in rows:
                     row[c] -= factor * row[j]
+                columns[c] = [a - factor * b for a, b in zip(columns[c], columns[j], strict=True)]
         if any(v for c, v in enumerate(rows[i]) if c != j):
             continue
         offender = next((r for r, row in enumerate(rows) if r != i and any(v % pivot for v in row)), None)
@@ -42,18 +47,19 @@ def smith_invariants(matrix: np.ndarray) -> tuple[int, ...]:
             rows[i] = [a + b for a, b in zip(rows[i], rows[offender], strict=True)]
             continue
         diagonal.append(abs(pivot))
+        vectors.append(columns.pop(j))
         rows = [[v for c, v in enumerate(row) if c != j] for r, row in enumerate(rows) if r != i]
-    return tuple(diagonal)
+    return tuple(diagonal), vectors + columns
 
 
 def torsion(matrix: np.ndarray) -> tuple[int, ...]:
     """Cyclic orders of the torsion of `Z^n / rows(matrix)`, each dividing the next; `()` when trivial."""
-    return tuple(d for d in smith_invariants(matrix) if d > 1)
+    return tuple(d for d in smith_form(matrix)[0] if d > 1)
 
 
 def rank(matrix: np.ndarray) -> int:
     """Exact rank of an integer matrix `[row, column]`."""
-    return len(smith_invariants(matrix))
+    return len(smith_form(matrix)[0])
 
 
 def generic_metric(rotations: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 from jaxboost.crystal import Structure, make_crystal
 from jaxboost.modalities.band_rows import BAND_COLUMNS, BAND_LINE_COLUMNS, BAND_POINT_COLUMNS
 from jaxboost.modalities.bands import BandSettings, band_features
-from jaxboost.physics.band_rule import freeing_neighbours
+from jaxboost.physics.levels import freeing_neighbours
 from jaxboost.physics.space_groups import space_group
 from jaxboost.physics.tight_binding_elements import published_parameters
 from tests.crystals import prototype

@@ -7,14 +7,16 @@ import pytest
 
 from jaxboost.crystal import make_crystal
 from jaxboost.errors import InputError
-from jaxboost.physics.band_rule import RULE_CLASSES, is_nodal, rule_class
-from jaxboost.physics.band_solver import DEGENERATE, LineBands
+from jaxboost.physics.band_rule import is_nodal, rule_class
+from jaxboost.physics.band_solver import LineBands
 from jaxboost.physics.band_states import add_spin_orbit, solve
 from jaxboost.physics.band_structure import PathSettings, band_structure
 from jaxboost.physics.indices import parity_indices
+from jaxboost.physics.levels import DEGENERATE
 from jaxboost.physics.orbital_symmetry import occupied_characters, orbital_symmetry
 from jaxboost.physics.orbitals import PAULI
 from jaxboost.physics.space_groups import space_group
+from jaxboost.physics.symmetry_indicators import RULE_CLASSES
 from jaxboost.physics.tight_binding import make_model
 from jaxboost.physics.tight_binding_elements import published_parameters
 from tests.crystals import prototype

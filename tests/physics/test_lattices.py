@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxboost.physics.lattices import generic_lattice, holohedry, rank, smith_invariants, torsion
+from jaxboost.physics.lattices import generic_lattice, holohedry, rank, smith_form, torsion
 from jaxboost.physics.little_groups import operations
 
 
@@ -21,7 +21,7 @@ from jaxboost.physics.little_groups import operations
     ],
 )
 def test_known_smith_forms(matrix, expected):
-    assert smith_invariants(np.array(matrix)) == expected
+    assert smith_form(np.array(matrix))[0] == expected
 
 
 def test_torsion_leaves_the_units_out():
@@ -39,8 +39,13 @@ def test_a_change_of_basis_on_either_side_changes_nothing(seed, size):
         lower = np.tril(rng.integers(-2, 3, (size, size)), -1) + np.eye(size, dtype=int)
         return (lower @ lower.T[::-1]).astype(object)
 
-    found = smith_invariants(matrix)
-    assert smith_invariants(unimodular() @ matrix @ unimodular()) == found
+    found, vectors = smith_form(matrix)
+    assert smith_form(unimodular() @ matrix @ unimodular())[0] == found
+    # Every sum of rows is in their span by the criterion of the vectors, which are a basis of all.
+    orders = [*found, *[0] * (size - len(found))]
+    for order, values in zip(orders, (matrix @ np.array(vectors, dtype=object).T).T, strict=True):
+        assert all(value == 0 if order == 0 else value % order == 0 for value in values)
+    assert abs(round(float(np.linalg.det(np.array(vectors, dtype=float))))) == 1
     assert all(b % a == 0 for a, b in zip(found, found[1:], strict=False))
     determinant = round(float(np.linalg.det(matrix.astype(float))))
     assert (int(np.prod(found)) if len(found) == size else 0) == abs(determinant)
