@@ -1,16 +1,13 @@
 """What a crystal's known gap and class ask of its levels: a loss and its derivatives by the levels.
 
-The gap is a regression. A class is decided by order, which has no derivative, but each wrong decision has a gap that
-would have to close and open again for it to become right: that distance is the loss. Right decisions that a small gap
-could undo ask for a margin.
+The gap is a regression. A class is decided by order, which has no derivative, but each wrong decision has levels that
+would have to change places for it to become right: how far they are apart is the loss (`switching`). A right decision
+that a small gap could undo asks for a margin.
 
-    class wanted            class found     the gap to close
-    no cut at a point       cut             between the cut level and the neighbour that would free it
-    HSPSM                   no cut          the smallest one between levels of unequal size, at a point
-    no crossing             crossing        one whose closing makes the representations at both ends equal
-    HSLSM                   no crossing     the smallest one whose closing makes them differ
-    other indices           indices         the smallest one between levels of opposite parity, at an odd number of
-                                            equivalent TRIM to change the strong index, at an even one for the others
+    class wanted            class found     the levels that have to change places
+    HSPSM                   another         the nearest pair of unequal size at a point
+    another                 HSPSM           at each point that the filling cuts, those that free it
+    another                 another         those of the least costly way to the class that is wanted
 """
 
 from dataclasses import dataclass, field
@@ -21,13 +18,12 @@ from jaxboost.crystal import Crystal
 from jaxboost.physics.band_path import BandPath
 from jaxboost.physics.band_solver import BandSolver
 from jaxboost.physics.band_states import SpinorStates, States
-from jaxboost.physics.indices import InversionIndices, inversion_indices, same_representation, star_phases
 from jaxboost.physics.level_gradients import LevelWeight
-from jaxboost.physics.levels import DEGENERATE, freeing_neighbours, same_level
-from jaxboost.physics.orbital_symmetry import occupied_characters
-from jaxboost.physics.space_groups import space_group
+from jaxboost.physics.level_representations import level_representations, spin_signs
+from jaxboost.physics.levels import DEGENERATE, same_level
+from jaxboost.physics.switching import Choice, Ways, find_ways
+from jaxboost.physics.symmetry_indicators import RULE_CLASSES, symmetry_indicators
 
-_INVERTED = -0.9  # product of parities: below it the edges are opposite, between both meet in one level
 _FAR = 6.0  # eV; across such a gap no fit will change the order
 
 
@@ -81,13 +77,12 @@ def find_targets(
       gap: eV, 0 for a metal, NaN where unknown.
       settings: weights.
     """
-    with_lines = label != "HSPSM" and bool(path.lines)
-    states = solver.states(path.kpoints if with_lines else path.kpoints[: path.points])
+    states = solver.states(path.kpoints[: path.points])
     result = Targets(0.0, [], np.nan, states)
     _ask_for_gap(result, solver.model.electrons // 2, path.points, gap, settings.gap)
     result.spinors = [solver.spinors(here, vectors=True) for here in states]
     levels = np.array([solver.levels(*pair) for pair in zip(states, result.spinors, strict=True)])
-    _Decisions(result, levels, solver, path, settings).ask(crystal, label)
+    _Decisions(result, levels, solver, settings).ask(crystal.space_group_number, label)
     return result
 
 
@@ -113,132 +108,66 @@ def _spread(point: int, levels: np.ndarray, index: int, spin_orbit: bool, weight
 class _Decisions:
     """Looks at the order of the levels with spin-orbit coupling, and adds to a `Targets` what it asks for."""
 
-    def __init__(
-        self, result: Targets, levels: np.ndarray, solver: BandSolver, path: BandPath, settings: TargetSettings
-    ) -> None:
-        self.result, self.levels, self.solver, self.path, self.settings = result, levels, solver, path, settings
+    def __init__(self, result: Targets, levels: np.ndarray, solver: BandSolver, settings: TargetSettings) -> None:
+        self.result, self.levels, self.solver, self.settings = result, levels, solver, settings
         self.electrons = solver.model.electrons
-        self.gaps = levels[:, self.electrons] - levels[:, self.electrons - 1]
 
-    def ask(self, crystal: Crystal, label: str) -> None:
-        n, points = self.electrons, self.path.points
-        cut = np.flatnonzero(self.gaps[:points] < DEGENERATE)
+    def ask(self, number: int, label: str) -> None:
         if label == "HSPSM":
-            unequal = [
-                k for k in range(points) if len(same_level(self.levels[k], n - 1)) != len(same_level(self.levels[k], n))
-            ]
-            if not len(cut):
-                self._close(unequal)
+            self._ask_for_a_cut()
             return
-        for k in cut:
-            self._free(int(k))
-        if len(cut):
+        ways = self._ways(number)
+        if ways is None:
             return
-        crossing = self._ask_of_lines(label)
-        if not crossing and label != "HSLSM":
-            self._ask_of_indices(crystal, label)
+        wanted = ways.classes == RULE_CLASSES.index(label)
+        if not wanted.any():
+            return
+        nearest = int(np.argmin(np.where(wanted, ways.costs, np.inf)))
+        if ways.costs[nearest] > 0:
+            if ways.costs[nearest] < _FAR:
+                for choice in ways.moves(nearest):
+                    self._close(choice.point, *self._states(choice))
+        elif not wanted.all():
+            self._keep(ways, int(np.argmin(np.where(wanted, np.inf, ways.costs))))
 
-    def _close(self, candidates: list[int]) -> None:
-        """Asks the smallest of the gaps at some k-points to close and open the other way round."""
-        near = [k for k in candidates if self.gaps[k] < _FAR]
-        if near:
-            k = min(near, key=lambda candidate: float(self.gaps[candidate]))
-            self._close_between(k, self.electrons - 1, self.electrons)
+    def _ask_for_a_cut(self) -> None:
+        """Asks the smallest of the gaps between levels of unequal size to close, where none is cut."""
+        n = self.electrons
+        gaps = self.levels[:, n] - self.levels[:, n - 1]
+        sizes = [[len(same_level(here, edge)) for edge in (n - 1, n)] for here in self.levels]
+        near = [k for k, (one, other) in enumerate(sizes) if one != other and gaps[k] < _FAR]
+        if near and not (gaps < DEGENERATE).any():
+            self._close(min(near, key=lambda k: float(gaps[k])), n - 1, n)
 
-    def _close_between(self, k: int, lower: int, upper: int) -> None:
+    def _ways(self, number: int) -> Ways | None:
+        signs = spin_signs(number, self.solver.symmetry.spin)
+        found = []
+        for k, (states, spinors) in enumerate(zip(self.result.states, self.result.spinors, strict=True)):
+            here = level_representations(number, self.solver.symmetry, signs, k, self.solver.model, states, spinors)
+            if here is None:
+                return None
+            found.append(here)
+        return find_ways(found, symmetry_indicators(number))
+
+    def _states(self, choice: Choice) -> tuple[int, int]:
+        """A state of the level that has to go up, and one of that which has to come down."""
+        away = [np.abs(self.levels[choice.point] - energy) for energy in (choice.lowest, choice.highest)]
+        return int(away[0].argmin()), int(away[1].argmin())
+
+    def _close(self, k: int, lower: int, upper: int) -> None:
         # Logarithmic: a hopeless case should not outweigh many that are nearly right.
         distance = self.levels[k, upper] - self.levels[k, lower] + self.settings.margin
         self.result.loss += self.settings.topology * float(np.log1p(distance))
         self._add(k, lower, upper, self.settings.topology / (1 + distance))
 
-    def _keep(self, candidates: list[int]) -> None:
-        """Asks the smallest of the gaps at some k-points to stay open by the margin."""
-        if not candidates:
-            return
-        k = min(candidates, key=lambda candidate: float(self.gaps[candidate]))
+    def _keep(self, ways: Ways, way: int) -> None:
+        """Asks the levels that would undo what is right to stay apart by the margin."""
         weight = self.settings.topology * self.settings.keep
-        if self.gaps[k] < self.settings.margin:
-            self.result.loss += weight * float(self.settings.margin - self.gaps[k])
-            self._add(k, self.electrons - 1, self.electrons, -weight)
+        if ways.costs[way] < self.settings.margin:
+            self.result.loss += weight * float(self.settings.margin - ways.costs[way])
+            for choice in ways.moves(way):
+                self._add(choice.point, *self._states(choice), -weight)
 
     def _add(self, k: int, lower: int, upper: int, slope: float) -> None:
         for level, sign in ((upper, 1), (lower, -1)):
             self.result.terms += _spread(k, self.levels[k], level, True, sign * slope)
-
-    def _free(self, k: int) -> None:
-        """Asks the nearest level that would free the one cut at a k-point to come to its other side."""
-        nearest = min(freeing_neighbours(self.levels[k], self.electrons), default=None)
-        if nearest is not None and nearest[0] < _FAR:
-            self._close_between(k, *nearest[1:])
-
-    def _ask_of_lines(self, label: str) -> bool:
-        """Whether any line has a crossing."""
-        crossings, making, undoing = False, [], []
-        for line in self.path.lines:
-            operations = line.operations
-            ends = ((line.start, self.path.kpoints[line.start]), (line.end, line.reached))
-            characters = [self._occupied(k, at, operations) for k, at in ends]
-            crossing = not same_representation(*characters)
-            crossings |= crossing
-            for (k, at), own, other in zip(ends, characters, characters[::-1], strict=True):
-                swap = self._swap(k, at, operations)
-                if swap is None or same_representation(swap, 0 * swap):
-                    continue
-                if not crossing:
-                    making.append(k)
-                elif same_representation(own + swap, other):
-                    undoing.append(k)
-        if label == "HSLSM":
-            if not crossings:
-                self._close(making)
-        elif crossings:
-            self._close(undoing)
-        else:
-            self._keep(making)
-        return crossings
-
-    def _phase(self, at: np.ndarray, operations: list[int]) -> np.ndarray:
-        return np.exp(2j * np.pi * (self.solver.symmetry.translations[operations] @ at))
-
-    def _occupied(self, k: int, at: np.ndarray, operations: list[int]) -> np.ndarray:
-        here = (self.path.kpoints[k], self.solver.model, self.result.states[k], self.result.spinors[k])
-        return occupied_characters(self.solver.symmetry, operations, *here) * self._phase(at, operations)
-
-    def _swap(self, k: int, at: np.ndarray, operations: list[int]) -> np.ndarray | None:
-        if self.gaps[k] > _FAR:
-            return None
-        here = (self.result.states[k], self.result.spinors[k], self.levels[k])
-        swap = self.solver.swap(operations, self.path.kpoints[k], *here)
-        return swap * self._phase(at, operations) if np.isfinite(swap).all() else None
-
-    def _ask_of_indices(self, crystal: Crystal, label: str) -> None:
-        found, inverting = self._indices(crystal)
-        if found is None:
-            return
-        other = bool(found.z4 or any(found.weak))
-        if ("TI" if found.strong else "TCI" if other else "trivial") == label:
-            self._keep([k for k, _ in inverting])
-            return
-        odd, even = ([k for k, arms in inverting if arms % 2 == parity] for parity in (1, 0))
-        if bool(found.strong) != (label == "TI"):
-            self._close(odd)
-        else:
-            self._close(even or odd)
-
-    def _indices(self, crystal: Crystal) -> tuple[InversionIndices | None, list[tuple[int, int]]]:
-        """Indices, and (k-point, number of equivalent ones) where the edges have opposite parity."""
-        symmetry = self.solver.symmetry
-        inversion = symmetry.inversion()
-        if inversion is None:
-            return None, []
-        odd, pairs, inverting = np.full(8, np.nan), self.electrons // 2, []
-        operations = (symmetry.reciprocal, symmetry.rotations, symmetry.translations)
-        for k, kpoint in enumerate(space_group(crystal.space_group_number).kpoints):
-            if not kpoint.is_trim:
-                continue
-            bands = self.solver.at_point(self.path.kpoints[k], self.result.states[k], self.result.spinors[k])
-            if bands.edge_parity < _INVERTED:
-                inverting.append((k, kpoint.star_size))
-            for arm, sign in star_phases(*operations, inversion, self.path.kpoints[k]).items():
-                odd[arm] = bands.odd / 2 if sign > 0 else pairs - bands.odd / 2
-        return inversion_indices(odd, pairs), inverting

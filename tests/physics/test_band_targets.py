@@ -61,13 +61,23 @@ def test_a_trivial_bismuth_and_a_topological_salt_are_asked_to_invert_where_pari
     slopes = _asked(found)
     (point,) = {k for k, _ in slopes}
     n = 10
-    assert found.loss > 0 and slopes[point, n] > 0 > slopes[point, n - 1]
+    assert found.loss > 0 and slopes[point, n - 1] < 0
+    assert all((slope > 0) == (level >= n) for (_, level), slope in slopes.items())
+    assert sum(slopes.values()) == pytest.approx(0)
     right, _ = _targets(BISMUTH, "TI")
     assert right.loss == 0
     # Lead telluride inverts at the four points L: that changes no strong index, but the mirror Chern number.
     salt, _ = _targets(prototype("rocksalt", (82, 52), 6.46), "TCI")
     (where,) = {k for k, _ in _asked(salt)}
     assert salt.loss > 0 and space_group(225).kpoints[where].star_size == 4
+
+
+def test_tin_telluride_is_right_and_asked_to_turn_its_four_l_round_to_be_trivial():
+    salt = prototype("rocksalt", (50, 52), 6.318)
+    right, _ = _targets(salt, "TCI", settings=TargetSettings(window=1e5, margin=0.0))
+    assert right.loss == 0
+    wrong, _ = _targets(salt, "trivial")
+    assert {space_group(225).kpoints[k].star_size for k, _ in _asked(wrong)} == {4}
 
 
 def test_grey_tin_is_freed_and_mercury_telluride_cut_at_gamma():
