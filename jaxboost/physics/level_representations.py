@@ -18,6 +18,7 @@ from jaxboost.physics.corepresentations import corepresentations
 from jaxboost.physics.levels import same_level
 from jaxboost.physics.little_groups import Operations, operations
 from jaxboost.physics.orbital_symmetry import OrbitalSymmetry
+from jaxboost.physics.space_groups import K_GRID
 from jaxboost.physics.tight_binding import Model
 
 LEVELS_A_SIDE = 3
@@ -144,7 +145,7 @@ def level_representations(
     table = corepresentations(number)
     rows = np.flatnonzero(table.place == point)
     members = np.flatnonzero(np.abs(table.projectors[rows]).max(axis=0) > 0)
-    kpoint = table.kpoints[point] / 12
+    kpoint = table.kpoints[point] / K_GRID
     levels = [same_level(spinors.energies, spinors.electrons - 1)]
     while len(levels) < LEVELS_A_SIDE and levels[0][0] > 0:
         levels.insert(0, same_level(spinors.energies, levels[0][0] - 1))
