@@ -146,7 +146,7 @@ def representations(
         matrices, kept = get_spacegroup_irreps_from_primitive_symmetry(rotations, shifts, kpoint)
     if len(kept) != len(members):
         raise ArithmeticError("spgrep disagrees about the little group")
-    characters = np.array([np.trace(matrix, axis1=1, axis2=2) for matrix in matrices])
+    characters = _ordered(np.array([np.trace(matrix, axis1=1, axis2=2) for matrix in matrices]))
     if len(reversing) == 0:
         return Representations(members, characters, tuple((i,) for i in range(len(characters))))
 
@@ -172,6 +172,12 @@ def representations(
         elif i < partner[i]:
             groups.append((i, int(partner[i])))
     return Representations(members, characters, tuple(groups))
+
+
+def _ordered(characters: np.ndarray) -> np.ndarray:
+    """The rows in an order of their own: in which one `spgrep` finds them depends on the machine's rounding."""
+    key = np.round(np.concatenate([characters.real, characters.imag], axis=1), 6) + 0.0
+    return characters[np.lexsort(key.T[::-1])]
 
 
 def _conjugated(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from jaxboost.physics import little_groups
 from jaxboost.physics.corepresentation_table import compute_corepresentations
 from jaxboost.physics.corepresentations import corepresentations
 from jaxboost.physics.high_symmetry import at_point, maximal_points
@@ -18,6 +19,21 @@ def test_computed_anew(number):
         np.testing.assert_array_equal(getattr(anew, name), getattr(shipped, name))
     np.testing.assert_allclose(anew.projectors, shipped.projectors, atol=1e-8)
     np.testing.assert_allclose(anew.shells, shipped.shells, atol=1e-8)
+
+
+@pytest.mark.parametrize("number", [57, 61, 214, 220])
+def test_the_order_in_which_irreps_are_found_changes_nothing(number, monkeypatch):
+    """It is the rounding of a machine that decides it, and one of a pair that time reversal joins stands for both."""
+    honest = little_groups.get_spacegroup_spinor_irreps_from_primitive_symmetry
+
+    def reversed_irreps(*arguments, **keywords):
+        irreps, *others = honest(*arguments, **keywords)
+        return irreps[::-1], *others
+
+    monkeypatch.setattr(little_groups, "get_spacegroup_spinor_irreps_from_primitive_symmetry", reversed_irreps)
+    anew, shipped = compute_corepresentations(number), corepresentations(number)
+    np.testing.assert_array_equal(anew.dims, shipped.dims)
+    np.testing.assert_allclose(anew.projectors, shipped.projectors, atol=1e-8)
 
 
 def test_dimensions_are_those_of_the_table_of_groups():
