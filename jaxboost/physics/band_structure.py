@@ -135,7 +135,7 @@ def _switching(
         if here is None:
             return None
         found.append(here)
-    return switching(tuple(found), symmetry_indicators(number))
+    return switching(found, symmetry_indicators(number))
 
 
 def _mesh(reciprocal: np.ndarray, divisions: int) -> tuple[np.ndarray, np.ndarray]:

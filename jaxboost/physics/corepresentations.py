@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 
 import numpy as np
 
+from jaxboost.physics.packaged_arrays import packaged_arrays
 from jaxboost.physics.space_groups import K_GRID, space_group
 
 
@@ -60,7 +60,7 @@ class Corepresentations:
 @lru_cache(maxsize=230)
 def corepresentations(number: int) -> Corepresentations:
     """Those of space group `number`, 1..230, read from the shipped table."""
-    table = _table()
+    table = packaged_arrays("corepresentations.npz")
     group = space_group(number)
     first, last = table["first_row"][number - 1 : number + 1]
     start, end = table["first_entry"][number - 1 : number + 1]
@@ -75,12 +75,3 @@ def corepresentations(number: int) -> Corepresentations:
         projectors=table["values"][table["entries"][start:end]].reshape(-1, group.order),
         shells=table["shells"][:, operation : operation + group.order],
     )
-
-
-@lru_cache(maxsize=1)
-def _table() -> dict[str, np.ndarray]:
-    with (
-        files("jaxboost.physics").joinpath("corepresentations.npz").open("rb") as handle,
-        np.load(handle, allow_pickle=False) as table,
-    ):
-        return {name: table[name] for name in table.files}

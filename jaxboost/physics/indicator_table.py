@@ -2,7 +2,7 @@
 
     python -m jaxboost.physics.indicator_table
 
-Minutes on one core.
+Half a minute on one core.
 """
 
 from pathlib import Path
@@ -27,9 +27,9 @@ def compute_indicators(number: int) -> SymmetryIndicators:
     matrix, _ = induced_multiplicities(ops, maximal_sites(ops), points, small)
     factors, vectors = smith_form(matrix)
     torsion = [(d, [entry % d for entry in vector]) for d, vector in zip(factors, vectors, strict=False) if d > 1]
-    shape = (matrix.shape[1], -1)
-    indicator = np.array([vector for _, vector in torsion], dtype=int).T.reshape(matrix.shape[1], len(torsion))
-    relations = np.array(vectors[len(factors) :], dtype=int).T.reshape(shape[0], len(vectors) - len(factors))
+    rows = matrix.shape[1]
+    indicator = np.array([vector for _, vector in torsion], dtype=int).T.reshape(rows, len(torsion))
+    relations = np.array(vectors[len(factors) :], dtype=int).T.reshape(rows, rows - len(factors))
     orders = np.array([d for d, _ in torsion], dtype=int)
     return SymmetryIndicators(orders, indicator, relations, _strong(ops, points, small, orders, indicator))
 
@@ -45,8 +45,7 @@ def _strong(
     inversion = np.flatnonzero((ops.rotations == -np.eye(3)).all(axis=(1, 2)))
     if not len(inversion):
         # Without inversion the one indicator of order 2 is that of a fourfold rotoinversion, and it is the strong one.
-        found = indicator[:, 0] if orders.tolist() == [2] else np.zeros(len(indicator), dtype=int)
-        return found
+        return indicator[:, 0] if orders.tolist() == [2] else np.zeros(len(indicator), dtype=int)
     reciprocal = on_reciprocal(ops.rotations)
     rows = []
     for point, here in zip(points, small, strict=True):

@@ -9,14 +9,13 @@ they differ by a real representation of the point group, which relabels co-repre
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
 from jaxboost.physics.band_states import SpinorStates, States
 from jaxboost.physics.corepresentations import corepresentations
 from jaxboost.physics.levels import same_level
-from jaxboost.physics.little_groups import Operations, operations
+from jaxboost.physics.little_groups import operations
 from jaxboost.physics.orbital_symmetry import OrbitalSymmetry
 from jaxboost.physics.space_groups import K_GRID
 from jaxboost.physics.tight_binding import Model
@@ -44,11 +43,6 @@ class PointLevels:
     occupied: np.ndarray
 
 
-@lru_cache(maxsize=230)
-def _operations(number: int) -> Operations:
-    return operations(number)
-
-
 def spin_signs(number: int, spin: np.ndarray) -> np.ndarray:
     """`[g]` signs that make the spin matrices of a crystal multiply as the table's.
 
@@ -59,7 +53,7 @@ def spin_signs(number: int, spin: np.ndarray) -> np.ndarray:
     Raises:
       ArithmeticError: there are none: the operations are not those of the table.
     """
-    ops = _operations(number)
+    ops = operations(number)
     products = spin[:, None] @ spin[None]
     listed = spin[ops.table]
     # +1 or -1: a product is plus or minus the matrix that is listed for it.

@@ -52,7 +52,7 @@ class Operations:
         return self.rotations[i] @ self.translations[j] + self.translations[i] - listed
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=230)
 def operations(number: int) -> Operations:
     """The operations of space group `number` (1..230) in moyopy's default setting."""
     listed = operations_from_number(number, primitive=True)

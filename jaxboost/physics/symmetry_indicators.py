@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 
 import numpy as np
+
+from jaxboost.physics.packaged_arrays import packaged_arrays
 
 RULE_CLASSES = ("trivial", "TI", "TCI", "HSPSM", "HSLSM")
 """Insulator without an index, with a strong one, with any other; semimetal at a point, on a line or a plane."""
@@ -63,7 +64,7 @@ class SymmetryIndicators:
 @lru_cache(maxsize=230)
 def symmetry_indicators(number: int) -> SymmetryIndicators:
     """Those of space group `number`, 1..230, read from the shipped table."""
-    table = _table()
+    table = packaged_arrays("symmetry_indicators.npz")
     first, last = table["first_row"][number - 1 : number + 1]
     start, end = table["first_order"][number - 1 : number + 1]
     rows, relations = int(last - first), int(table["relations"][number - 1])
@@ -76,12 +77,3 @@ def symmetry_indicators(number: int) -> SymmetryIndicators:
         relations=entries[:, generators : generators + relations],
         strong=entries[:, -1],
     )
-
-
-@lru_cache(maxsize=1)
-def _table() -> dict[str, np.ndarray]:
-    with (
-        files("jaxboost.physics").joinpath("symmetry_indicators.npz").open("rb") as handle,
-        np.load(handle, allow_pickle=False) as table,
-    ):
-        return {name: table[name] for name in table.files}

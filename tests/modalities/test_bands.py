@@ -10,18 +10,11 @@ from jaxboost.modalities.bands import BandSettings, band_features
 from jaxboost.physics.levels import freeing_neighbours
 from jaxboost.physics.space_groups import space_group
 from jaxboost.physics.tight_binding_elements import published_parameters
-from tests.crystals import prototype
+from tests.crystals import RUTILE, prototype
 
 PARAMETERS = published_parameters()
 SETTINGS = BandSettings()
 # Beside cubic prototypes: a tetragonal cell with a screw, a rhombohedral one.
-RUTILE = Structure(
-    np.diag([4.59, 4.59, 2.96]),
-    np.array(
-        [[0, 0, 0], [0.5, 0.5, 0.5], [0.305, 0.305, 0], [0.695, 0.695, 0], [0.195, 0.805, 0.5], [0.805, 0.195, 0.5]]
-    ),
-    np.array([22, 22, 8, 8, 8, 8]),
-)
 BISMUTH = Structure(
     np.array([[2.273, 1.312, 3.954], [-2.273, 1.312, 3.954], [0, -2.624, 3.954]]),
     np.array([[0.234, 0.234, 0.234], [0.766, 0.766, 0.766]]),

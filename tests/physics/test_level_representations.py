@@ -17,15 +17,8 @@ from jaxboost.physics.space_groups import space_group
 from jaxboost.physics.symmetry_indicators import symmetry_indicators
 from jaxboost.physics.tight_binding import make_model
 from jaxboost.physics.tight_binding_elements import published_parameters
-from tests.crystals import prototype
+from tests.crystals import RUTILE, prototype
 
-RUTILE = Structure(
-    np.diag([4.59, 4.59, 2.96]),
-    np.array(
-        [[0, 0, 0], [0.5, 0.5, 0.5], [0.305, 0.305, 0], [0.695, 0.695, 0], [0.195, 0.805, 0.5], [0.805, 0.195, 0.5]]
-    ),
-    np.array([22, 22, 8, 8, 8, 8]),
-)
 WURTZITE = Structure(
     np.array([[3.25, 0, 0], [-1.625, 1.625 * 3**0.5, 0], [0, 0, 5.2]]),
     np.array([[1 / 3, 2 / 3, 0], [2 / 3, 1 / 3, 0.5], [1 / 3, 2 / 3, 0.38], [2 / 3, 1 / 3, 0.88]]),
