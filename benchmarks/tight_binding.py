@@ -49,18 +49,19 @@ def main() -> None:
     """Prints a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True)
-    parser.add_argument("--part", default="fold0")
+    config = quick.get_config()
+    parts = ["test", "vote", *(f"fold{k}" for k in range(config.kfold.folds))]
+    parser.add_argument("--part", default="fold0", choices=parts)
     parser.add_argument("--max_atoms", type=int, default=12)
     parser.add_argument("--rows", type=int, default=10**9, help="at most so many of them")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--sets", nargs="+", default=list(PARAMETER_SETS), choices=list(PARAMETER_SETS))
     given = parser.parse_args()
-    config = quick.get_config()
     config.data.path = given.data
     table, splits = split_table(config, Path("no_run"))
-    chosen = {"test": splits.test, "vote": splits.vote}.get(given.part)
-    if chosen is None:
-        chosen = splits.fold == int(given.part.removeprefix("fold"))
+    rows_of = {"test": splits.test, "vote": splits.vote}
+    rows_of |= {f"fold{k}": splits.fold == k for k in range(config.kfold.folds)}
+    chosen = rows_of[given.part]
     sizes = np.array([len(structure.atomic_numbers) for structure in table.structures])
     rows = np.flatnonzero(chosen & (sizes <= given.max_atoms))
     rows = np.random.default_rng(0).permutation(rows)[: given.rows]
