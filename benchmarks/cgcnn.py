@@ -42,7 +42,8 @@ BATCH = 256
 RATES = (2e-3, 5e-3)  # peak of the learning rate
 SEARCH_EPOCHS, EPOCHS = 8, 24  # to choose the rate by, and at the end; 12 s of one core each on 14,700 rows
 # The columns that are standardised are not read here.
-_UNREAD = Normalizer(*(np.float32(name.endswith("_std")) for name in Normalizer._fields[:-1]), np.zeros(1, bool))
+_COLUMNS = [name for name in Normalizer._fields if name.endswith(("_mean", "_std"))]
+_UNREAD = Normalizer(known=np.zeros(1, bool), **{name: np.float32(name.endswith("_std")) for name in _COLUMNS})
 _ADAM = optax.scale_by_adam()
 
 

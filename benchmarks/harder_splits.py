@@ -10,7 +10,7 @@ All rows are training rows of the recipe; its test and vote rows take no part. H
 
 The network is a fold model of the config, for `--epochs` epochs of as many steps as all rows of a formula fold make,
 whatever the size of its own training set; all of them are one population. A tenth of its training rows, in whole
-formulas, chooses its epoch and fits its temperature; scikit-learn's boosting (`jaxboost.baselines.pooled_columns` and
+formulas, chooses its epoch and fits its temperature; scikit-learn's boosting (`jaxboost.modalities.pooled_columns` and
 what relatives say, all the training rows) takes a tenth of them to stop early, so no held-out row chooses anything. The
 difference is network less trees, paired by row; errors count formulas.
 """
@@ -27,7 +27,6 @@ from benchmarks.networks import load, reference_of, score, train
 from benchmarks.row_sets import FAMILIES, HarderSplit, draw_groups, elements_of, harder_splits
 from benchmarks.tree_features import boosted
 from jaxboost import settings as of
-from jaxboost.baselines import pooled_columns
 from jaxboost.console import say
 from jaxboost.data.batches import fit_normalizer
 from jaxboost.data.dataset import Dataset
@@ -35,6 +34,7 @@ from jaxboost.data.isopointal import relative_columns
 from jaxboost.data.splits import Splits
 from jaxboost.errors import InputError
 from jaxboost.inference import fit_temperature
+from jaxboost.modalities.pooled_columns import pooled_columns
 from jaxboost.training.member import Member
 from jaxboost.training.roster import make_roster, reference_rows
 
@@ -71,7 +71,7 @@ def network_probabilities(
 
 def tree_probabilities(dataset: Dataset, splits: list[HarderSplit], rounds: int, relatives: int) -> list[np.ndarray]:
     """[n, class] of each split's held-out rows; `relatives` are heard of, as many as the network hears."""
-    pooled, found, classes = pooled_columns(dataset.features), [], len(dataset.classes)
+    pooled, found, classes = pooled_columns(dataset.features).table, [], len(dataset.classes)
     for split in splits:
         begun, columns = monotonic(), pooled
         if relatives:

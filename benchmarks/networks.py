@@ -8,7 +8,6 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxboost import settings as of
-from jaxboost.baselines import pooled_columns
 from jaxboost.console import bar, say
 from jaxboost.data.batches import symmetry_tables
 from jaxboost.data.dataset import Dataset, resident
@@ -18,6 +17,7 @@ from jaxboost.data.splits import Splits
 from jaxboost.errors import InputError
 from jaxboost.finished_run import restore_member, scorer_of
 from jaxboost.inference import TrainedMember
+from jaxboost.modalities.pooled_columns import pooled_columns
 from jaxboost.models import Network
 from jaxboost.rows import features_of, split_table, splits_of_rows
 from jaxboost.training.loop import Progress, Workshop, train_population
@@ -66,7 +66,7 @@ def workshop_of(
 
 def teach(config: ConfigDict, dataset: Dataset, members: list[Member], workshop: Workshop) -> list[Member]:
     """The members with what their teachers say, if they have any, as in a run; kept in the workshop's folder."""
-    if not config.objective.taught:
+    if not (config.objective.taught or config.objective.gain_power):
         return members
     folds = config.objective.taught_folds
     with bar("fitting trees", folds * len(members)) as progress:
@@ -74,6 +74,7 @@ def teach(config: ConfigDict, dataset: Dataset, members: list[Member], workshop:
             members,
             pooled_columns(dataset.features),
             workshop.materials,
+            gain_power=config.objective.gain_power,
             folds=folds,
             workers=of.workers(config),
             folder=workshop.folder / "taught",

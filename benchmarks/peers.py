@@ -8,7 +8,7 @@ logistic    logistic regression                lightgbm   LightGBM    } pip inst
 forest      random forest                      xgboost    XGBoost     } requirements-bench.txt
 mlp         two hidden layers of 256           cgcnn      crystal graph alone (Xie and Grossman 2018)
 
-All but CGCNN read `jaxboost.baselines.pooled_columns` and what relatives among their training rows are labelled, as
+All but CGCNN read `jaxboost.modalities.pooled_columns` and what relatives among their training rows are labelled, as
 the network does; what each searches on inner held-out formulas of its own training rows is in
 `benchmarks/peer_models.py` and `benchmarks/cgcnn.py`. The folds and predictions of jaxboost are read from the finished
 run; it is not trained again.
@@ -46,10 +46,10 @@ from benchmarks.peer_candidates import (
 from benchmarks.peer_scores import Candidate, Rows, compare
 from benchmarks.peer_task import Task
 from jaxboost import settings as of
-from jaxboost.baselines import pooled_columns
 from jaxboost.console import say
 from jaxboost.data.dataset import Dataset
 from jaxboost.errors import InputError
+from jaxboost.modalities.pooled_columns import pooled_columns
 from jaxboost.rows import features_of, split_table, splits_of_rows
 from jaxboost.run_folder import read_json, write_json
 
@@ -101,7 +101,7 @@ def main(_: list[str]) -> None:
 
     task = Task(
         dataset,
-        pooled_columns(dataset.features),
+        pooled_columns(dataset.features).table,
         config.data.relatives,
         config.crystal.cutoff,
         _THREADS.value,

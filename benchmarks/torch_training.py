@@ -85,10 +85,13 @@ class MemberMaterials:
         self.mask = _tensor(m.mask & modalities)
         self.points = _standard(_tensor(m.points), n.points_mean, n.points_std)
         self.lines = _standard(_tensor(m.lines), n.lines_mean, n.lines_std)
-        self.kspace_columns = _standard(_tensor(m.kspace_columns), n.kspace_columns_mean, n.kspace_columns_std)
-        self.electrons = _standard(_tensor(m.electrons), n.electrons_mean, n.electrons_std)
-        self.scalars, self.relatives = _tensor(m.scalars), _tensor(related)
+        kspace_columns = _standard(_tensor(m.kspace_columns), n.kspace_columns_mean, n.kspace_columns_std)
+        self.kspace_columns = kspace_columns * _tensor(n.kspace_columns_weight)
+        electrons = _standard(_tensor(m.electrons), n.electrons_mean, n.electrons_std)
+        self.electrons = electrons * _tensor(n.electrons_weight)
+        self.scalars, self.relatives = _tensor(m.scalars), _tensor(related * n.relatives_weight)
         self.scalars_mean, self.scalars_std = _tensor(n.scalars_mean), _tensor(n.scalars_std)
+        self.scalars_weight = _tensor(n.scalars_weight)
         self.strain_constant, self.strain_proportional = (
             _tensor(x) for x in (m.strain_constant, m.strain_proportional)
         )
@@ -129,7 +132,9 @@ class MemberMaterials:
             points=self.points[rows],
             lines=self.lines[rows],
             kspace_columns=self.kspace_columns[rows],
-            scalars=torch.cat([_standard(scalars, self.scalars_mean, self.scalars_std), self.relatives[rows]], 1),
+            scalars=torch.cat(
+                [_standard(scalars, self.scalars_mean, self.scalars_std) * self.scalars_weight, self.relatives[rows]], 1
+            ),
             electrons=self.electrons[rows],
             mask=self.mask[rows],
             possible=self.possible[rows],

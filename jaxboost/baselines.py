@@ -12,7 +12,7 @@ from jaxboost.data.dataset import Dataset
 from jaxboost.data.embedded import prototype_of
 from jaxboost.data.isopointal import relative_columns
 from jaxboost.data.splits import Splits
-from jaxboost.modalities.featurize import Features
+from jaxboost.modalities.pooled_columns import pooled_columns
 from jaxboost.modalities.scalars import LATTICE_COLUMNS, column_names
 
 NAMES = {
@@ -22,26 +22,6 @@ NAMES = {
     "boosted_trees": "gradient-boosted trees on the same features",
 }
 """Baseline -> what it is, in words."""
-
-
-def pooled_columns(features: Features) -> np.ndarray:
-    """[n, columns] all that the network reads, a row of fixed length a crystal; NaN where unknown or absent.
-
-    Scalars, electrons and space group as they are; mean, least and greatest of each column over the high-symmetry
-    points, and over the lines between them; the distances to the nearest images averaged over the orbits. Columns that
-    are the same everywhere are left out.
-    """
-    start = features.offset[:-1]
-    finite = np.where(np.isfinite(features.distance), features.distance, 0.0)
-    columns = [
-        features.scalars,
-        features.electrons,
-        features.space_group[:, None],
-        features.kspace_columns,
-        np.add.reduceat(finite, start) / np.maximum(np.add.reduceat((finite > 0).astype(float), start), 1),
-    ]
-    table = np.concatenate(columns, axis=1).astype(np.float32)
-    return table[:, [len(np.unique(column[np.isfinite(column)])) > 1 for column in table.T]]
 
 
 def boosted_trees(columns: np.ndarray, labels: np.ndarray, train: np.ndarray, rows: np.ndarray, seed: int) -> float:
@@ -77,7 +57,7 @@ def baselines(dataset: Dataset, train: np.ndarray, rows: np.ndarray, seed: int, 
     np.add.at(counts, (prototype[train], labels[train]), 1)
     commonest = counts.argmax(axis=1)
     composition = dataset.features.scalars[:, : column_names().index(LATTICE_COLUMNS[0])]
-    all_columns = pooled_columns(dataset.features)
+    all_columns = pooled_columns(dataset.features).table
     if relatives:
         heard = relative_columns(dataset.features, labels, train, relatives, len(dataset.classes))
         all_columns = np.concatenate([all_columns, heard], axis=1)

@@ -123,6 +123,7 @@ LIMITS: dict[str, Limit] = {
     "objective.smoothing": _RATE,
     "objective.taught": _number("0 to 1", lambda x: 0 <= x <= 1),
     "objective.taught_folds": _whole(2),
+    "objective.gain_power": _number("0 to 2", lambda x: 0 <= x <= 2),
     "objective.mixup_probability": _number("0 to 1", lambda x: 0 <= x <= 1),
     "objective.column_dropout": _RATE,
     "objective.recall_weight": _NOT_NEGATIVE,

@@ -19,7 +19,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from jaxboost import settings as of
-from jaxboost.baselines import baseline_lines, on_test_rows, pooled_columns
+from jaxboost.baselines import baseline_lines, on_test_rows
 from jaxboost.console import Stopwatch, bar, duration, say
 from jaxboost.data.batches import Materials, symmetry_tables
 from jaxboost.data.dataset import Dataset, resident
@@ -39,6 +39,7 @@ from jaxboost.finished_run import (
     write_results,
 )
 from jaxboost.limits import check_config
+from jaxboost.modalities.pooled_columns import pooled_columns
 from jaxboost.models import Network
 from jaxboost.physics.tight_binding_elements import learned_split
 from jaxboost.reporting import console_table
@@ -253,7 +254,7 @@ def _taught(
     config: ConfigDict, workdir: Path, dataset: Dataset, members: list[Member], materials: Materials, stop: StopFlag
 ) -> list[Member] | None:
     """The members with what their teachers say, if they have any; None where a signal asked to stop."""
-    if not config.objective.taught:
+    if not (config.objective.taught or config.objective.gain_power):
         return members
     fits = config.objective.taught_folds * len(members)
     say(f"boosted trees speak of the training rows of {len(members)} members: {fits} fits")
@@ -262,6 +263,7 @@ def _taught(
             members,
             pooled_columns(dataset.features),
             materials,
+            gain_power=config.objective.gain_power,
             folds=config.objective.taught_folds,
             workers=of.workers(config),
             folder=workdir / "taught",
@@ -269,7 +271,9 @@ def _taught(
             should_stop=lambda: stop.is_set,
         )
     # Processes that would learn from different trees would no longer train the same members.
-    return found and [replace(member, taught=from_first(member.taught)) for member in found]
+    return found and [
+        replace(member, taught=from_first(member.taught), normalizer=from_first(member.normalizer)) for member in found
+    ]
 
 
 def _is_same_run(config: ConfigDict, workdir: Path) -> bool:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxboost import baselines as of
-from jaxboost.baselines import baseline_lines, baselines, boosted_trees, on_test_rows, pooled_columns
+from jaxboost.baselines import baseline_lines, baselines, boosted_trees, on_test_rows
 from jaxboost.data.dataset import Dataset
 from jaxboost.data.splits import Splits
 from jaxboost.modalities.featurize import FeaturizerSettings, featurize
@@ -20,14 +20,6 @@ def dataset() -> Dataset:
     ids = np.array([f"{'rocksalt' if i < 6 else 'cscl'}_{i:05d}" for i in kept])
     labels = np.array([0] * 6 + [1] * 5 + [0])
     return Dataset(ids, features.formula, labels, ("a", "b"), features, kept, (), "embedded", "")
-
-
-def test_pooled_columns_have_no_constant_and_no_infinite_one(dataset):
-    columns = pooled_columns(dataset.features)
-    assert len(columns) == 12 and not np.isinf(columns).any()
-    assert all(len(np.unique(column[np.isfinite(column)])) > 1 for column in columns.T)
-    swapped = pooled_columns(dataset.features.take(np.arange(12)[::-1]))
-    np.testing.assert_array_equal(swapped, columns[::-1])
 
 
 def test_trees_find_a_threshold():

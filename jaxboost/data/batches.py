@@ -52,8 +52,9 @@ class Materials(NamedTuple):
 
 
 class Normalizer(NamedTuple):
-    """What the training rows of one member give: mean and standard deviation of each column, and
-    `known` [m], which crystals of the reference (`isopointal.Reference`) are among them.
+    """What the training rows of one member give: mean and standard deviation of each column, `known` [m], which
+    crystals of the reference (`isopointal.Reference`) are among them, and by what columns are multiplied afterwards
+    (`training/column_weights.py`), also those that relatives say; [1] where all alike.
     """
 
     points_mean: Array
@@ -67,6 +68,10 @@ class Normalizer(NamedTuple):
     electrons_mean: Array
     electrons_std: Array
     known: Array
+    scalars_weight: Array = np.ones(1, np.float32)
+    relatives_weight: Array = np.ones(1, np.float32)
+    electrons_weight: Array = np.ones(1, np.float32)
+    kspace_columns_weight: Array = np.ones(1, np.float32)
 
 
 def make_materials(features: Features, possible: np.ndarray, label: np.ndarray, relatives: Relatives) -> Materials:
@@ -137,17 +142,18 @@ def fit_normalizer(features: Features, rows: np.ndarray, known: np.ndarray) -> N
     groups, number = space_group_arrays(), features.space_group[rows]
     points = features.points[rows][groups.present[number]]
     lines = features.lines[rows][groups.line[number][..., 0] > 0]
-    whole = (features.kspace_columns, features.scalars, features.electrons)
-    values = [points, lines, *(array[rows] for array in whole)]
-    fitted = []
-    for value in values:
+    values = {"points": points, "lines": lines}
+    values |= {name: getattr(features, name)[rows] for name in ("kspace_columns", "scalars", "electrons")}
+    fitted = {}
+    for name, value in values.items():
         there = np.isfinite(value)
         count = np.maximum(there.sum(0), 1)
         mean = np.where(there, value, 0).sum(0, dtype=np.float64) / count
         variance = (np.where(there, value - mean, 0) ** 2).sum(0, dtype=np.float64) / count
         std = np.sqrt(variance)
-        fitted += [mean.astype(np.float32), np.where(std < 1e-4, 1.0, std).astype(np.float32)]
-    return Normalizer._make([*fitted, known])
+        fitted[f"{name}_mean"] = mean.astype(np.float32)
+        fitted[f"{name}_std"] = np.where(std < 1e-4, 1.0, std).astype(np.float32)
+    return Normalizer(**fitted, known=known)
 
 
 def gather(
@@ -201,7 +207,11 @@ def gather(
         noise = jax.vmap(lambda one: jax.random.normal(one, (k + 1, 3)))(keys)
         distance = displaced(distance, materials.direction[orbit], noise, view)
         reach = reach * (1 + view.strain)
-    standard_scalars = _standard(scalars, normalizer.scalars_mean, normalizer.scalars_std)
+
+    def standard(name: str, values: Array) -> jax.Array:
+        mean, std, weight = (getattr(normalizer, f"{name}_{what}") for what in ("mean", "std", "weight"))
+        return _standard(values, mean, std) * weight
+
     related = (materials.relative[row], materials.relative_distance[row], materials.relative_label)
     relatives = columns(*related, normalizer.known, materials.possible.shape[1], jnp)
     return Batch(
@@ -215,11 +225,9 @@ def gather(
         space_group=jnp.where(there, materials.space_group[row], 0),
         points=_standard(materials.points[row], normalizer.points_mean, normalizer.points_std),
         lines=_standard(materials.lines[row], normalizer.lines_mean, normalizer.lines_std),
-        kspace_columns=_standard(
-            materials.kspace_columns[row], normalizer.kspace_columns_mean, normalizer.kspace_columns_std
-        ),
-        scalars=jnp.concatenate([standard_scalars, relatives], axis=1),
-        electrons=_standard(materials.electrons[row], normalizer.electrons_mean, normalizer.electrons_std),
+        kspace_columns=standard("kspace_columns", materials.kspace_columns[row]),
+        scalars=jnp.concatenate([standard("scalars", scalars), relatives * normalizer.relatives_weight], axis=1),
+        electrons=standard("electrons", materials.electrons[row]),
         mask=materials.mask[row] & modalities,
         possible=materials.possible[row],
     )

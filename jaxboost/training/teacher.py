@@ -1,11 +1,12 @@
-"""What boosted trees say of a member's own training rows: softer targets than the labels are.
+"""What boosted trees say of a member's own training rows, and which columns they hear: a network learns from both.
 
 Trees leave columns alone that say nothing; a network hears them all, and half of what it is behind is that
-(docs/results.md). So it learns from labels and from trees at once: Hinton et al., Distilling the Knowledge in a Neural
-Network (2015). The trees are fitted inside the member: what they say of a row comes from trees fitted to other rows of
-other formulas, and to none that the member holds out. The labels of relatives they hear from all training rows of the
-member, as the network does, so a row's label does stand among the columns of its relatives. A trained member votes
-without trees.
+(docs/results.md). So its targets are softer than the labels, half what trees say: Hinton et al., Distilling the
+Knowledge in a Neural Network (2015); and its columns count by what they gained the trees (`column_weights`).
+
+The trees are fitted inside the member: what they say of a row comes from trees fitted to other rows of other formulas,
+and to none that the member holds out. The labels of relatives they hear from all training rows of the member, as the
+network does, so a row's label does stand among the columns of its relatives. A trained member votes without trees.
 """
 
 from __future__ import annotations
@@ -23,36 +24,53 @@ from threadpoolctl import threadpool_limits
 
 from jaxboost.array_file import UnreadableArrays, open_arrays
 from jaxboost.data.batches import Materials
-from jaxboost.data.isopointal import columns
+from jaxboost.data.isopointal import column_count, columns
 from jaxboost.errors import InputError
+from jaxboost.modalities.pooled_columns import PooledColumns
+from jaxboost.training.column_weights import weighted
 from jaxboost.training.member import Member
 
 
 class _Opinion(NamedTuple):
-    """Probabilities [row, class] of some rows of a member."""
+    """Probabilities [row, class] of some rows of a member, and what each column [c] gained the trees."""
 
     member: str
     rows: np.ndarray
     probabilities: np.ndarray
+    gains: np.ndarray
+
+
+class Lesson(NamedTuple):
+    """What all trees of a member say.
+
+    Attributes:
+      probabilities: [n, class] of its training rows, 0 of others.
+      gains: [c] by how much splits on each column lowered the trees' losses, those that relatives say at the end.
+    """
+
+    probabilities: np.ndarray
+    gains: np.ndarray
 
 
 def taught(
     members: Sequence[Member],
-    pooled: np.ndarray,
+    pooled: PooledColumns,
     materials: Materials,
     *,
+    gain_power: float,
     folds: int,
     workers: int,
     folder: Path,
     progress: Callable[[int], None] = lambda done: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[Member] | None:
-    """The members with what trees say of their training rows; None where it was stopped.
+    """The members with what trees say of their training rows and columns; None where it was stopped.
 
     Args:
       members: in any order; one changes nothing for another.
-      pooled: [n, column] a row of fixed length a crystal (`baselines.pooled_columns`).
+      pooled: a row of fixed length a crystal, n of them.
       materials: labels, formulas and relatives of the n rows.
+      gain_power: of the members' columns, see `column_weights.weighted`.
       folds: parts that a member's training rows are cut into by formula; trees fitted on the others speak of each.
       workers: processes.
       folder: what is found is kept here, a file a member, and read again by a later start.
@@ -65,14 +83,18 @@ def taught(
     folder.mkdir(parents=True, exist_ok=True)
     paths = {member.name: folder / f"{member.name}.npz" for member in members}
     left = [member for member in members if not paths[member.name].exists()]
-    found = {member.name: np.zeros(materials.possible.shape, np.float32) for member in left}
+    n, classes = materials.possible.shape
+    columns_read = pooled.table.shape[1] + column_count(classes)
+    blank = Lesson(np.zeros((n, classes), np.float32), np.zeros(columns_read, np.float32))
+    found = {member.name: Lesson(*(array.copy() for array in blank)) for member in left}
     unsaid = dict.fromkeys(found, folds)
-    fits = [fit for member in left for fit in _fits(member, pooled, materials, folds)]
+    fits = [fit for member in left for fit in _fits(member, pooled.table, materials, folds)]
     done = folds * (len(members) - len(left))
     progress(done)
     for opinion in joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(fits):
         name = opinion.member
-        found[name][opinion.rows] = opinion.probabilities
+        found[name].probabilities[opinion.rows] = opinion.probabilities
+        found[name].gains[:] += opinion.gains
         unsaid[name] -= 1
         if not unsaid[name]:
             _write(paths[name], found.pop(name))
@@ -80,7 +102,15 @@ def taught(
         progress(done)
         if should_stop():
             return None
-    return [replace(member, taught=_read(paths[member.name], materials.possible.shape)) for member in members]
+    lessons = [_read(paths[member.name], blank) for member in members]
+    return [
+        replace(
+            member,
+            taught=lesson.probabilities,
+            normalizer=weighted(member.normalizer, pooled, lesson.gains, gain_power),
+        )
+        for member, lesson in zip(members, lessons, strict=True)
+    ]
 
 
 def _fits(member: Member, pooled: np.ndarray, materials: Materials, folds: int) -> Iterator[Any]:
@@ -116,7 +146,7 @@ def _opinion(
     shares = np.bincount(label[fit], minlength=classes) / len(fit)
     probabilities = np.tile(shares.astype(np.float32), (len(rows), 1))
     if shares.max() == 1 or not told.any():  # there is nothing to fit
-        return _Opinion(member, rows, probabilities)
+        return _Opinion(member, rows, probabilities, np.zeros(len(told), np.float32))
     trees = HistGradientBoostingClassifier(
         max_iter=60,
         learning_rate=0.1,
@@ -132,7 +162,19 @@ def _opinion(
     with threadpool_limits(limits=1):
         trees.fit(known[:, told], label[fit])
         probabilities[:, trees.classes_] = trees.predict_proba(asked[:, told])
-    return _Opinion(member, rows, probabilities)
+    gains = np.zeros(len(told), np.float32)
+    gains[told] = _gains(trees, int(told.sum()))
+    return _Opinion(member, rows, probabilities, gains)
+
+
+def _gains(trees: HistGradientBoostingClassifier, columns: int) -> np.ndarray:
+    """[columns] the sum of what the splits on each column lower the loss by.
+
+    scikit-learn gives these trees no importances; what they would be is in the trees' nodes.
+    """
+    nodes = np.concatenate([tree.nodes for of_round in trees._predictors for tree in of_round])
+    nodes = nodes[nodes["is_leaf"] == 0]
+    return np.bincount(nodes["feature_idx"], nodes["gain"], minlength=columns)
 
 
 def _differ(table: np.ndarray) -> np.ndarray:
@@ -141,20 +183,25 @@ def _differ(table: np.ndarray) -> np.ndarray:
     return np.where(there, table, np.inf).min(axis=0) < np.where(there, table, -np.inf).max(axis=0)
 
 
-def _write(path: Path, probabilities: np.ndarray) -> None:
+def _write(path: Path, lesson: Lesson) -> None:
     """A reader sees no file or the whole one."""
     part = path.with_suffix(".part.npz")
-    np.savez_compressed(part, taught=probabilities)
+    np.savez_compressed(part, **lesson._asdict())
     part.replace(path)
 
 
-def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+def _read(path: Path, blank: Lesson) -> Lesson:
+    """A member's, of the shapes of `blank`."""
     anew = "delete the file and start again: it is made anew"
     try:
         with open_arrays(path) as arrays:
-            found = arrays["taught"]
+            found = Lesson(*(arrays[name] for name in Lesson._fields))
     except UnreadableArrays as error:
         raise InputError(f"{error}; {anew}") from error
-    if found.shape != shape:
-        raise InputError(f"{path}: it is of {found.shape} rows and classes, and the table has {shape}; {anew}")
+    there, wanted = ((lesson.probabilities.shape, lesson.gains.shape) for lesson in (found, blank))
+    if there != wanted:
+        raise InputError(
+            f"{path}: it is of {there[0]} rows and classes and {there[1]} columns, and the table has {wanted[0]} and "
+            f"{wanted[1]}; {anew}"
+        )
     return found

@@ -8,13 +8,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from configs import quick
-from jaxboost.baselines import boosted_trees, pooled_columns
+from jaxboost.baselines import boosted_trees
 from jaxboost.crystal import Structure, make_crystal
 from jaxboost.data.isopointal import relative_columns
 from jaxboost.data.leaks import in_words, telling_columns
 from jaxboost.errors import InputError
 from jaxboost.modalities.features import concatenate
 from jaxboost.modalities.featurize import FeaturizerSettings, featurize_one
+from jaxboost.modalities.pooled_columns import pooled_columns
 from jaxboost.rows import split_table
 from tests.crystals import prototype, write_parquet
 
@@ -103,7 +104,7 @@ def test_shuffled_labels_are_at_chance(features):
     accuracy = {}
     for name, label in (("true", CLASSES), ("shuffled", shuffled)):
         heard = relative_columns(features, label, train, 16, 3)
-        columns = np.concatenate([pooled_columns(features), heard], axis=1)
+        columns = np.concatenate([pooled_columns(features).table, heard], axis=1)
         accuracy[name] = boosted_trees(columns, label, train, rows, 0)
     assert accuracy["true"] > 0.99
     chance = np.bincount(shuffled[rows]).max() / len(rows)

@@ -5,11 +5,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from jaxboost.data.batches import Normalizer
 from jaxboost.errors import InputError
+from jaxboost.modalities.pooled_columns import PARTS, PooledColumns
 from jaxboost.training.member import Member
 from jaxboost.training.teacher import taught
 
 ROWS, CLASSES = 240, 3
+ENDS = ("mean", "std")
 RNG = np.random.default_rng(5)
 POOLED = RNG.normal(size=(ROWS, 6)).astype(np.float32)
 LABEL = np.digitize(POOLED[:, 2], [-0.5, 0.5]).astype(np.int32)
@@ -25,15 +28,23 @@ def materials_of(label, formula):
 
 
 def member_of(name="kfold_0", train=TRAIN):
-    normalizer, hyper = SimpleNamespace(known=np.zeros(1, bool)), SimpleNamespace(seed=3)
+    part = {f"{name}_{what}": np.ones(8) for name in ("points", "lines", *PARTS[:2], "kspace_columns") for what in ENDS}
+    normalizer, hyper = Normalizer(known=np.zeros(1, bool), **part), SimpleNamespace(seed=3)
     return Member(name, train, np.arange(200, ROWS), normalizer, hyper)
+
+
+def of_scalars(table):
+    """All of it scalars."""
+    return PooledColumns(table, np.zeros(table.shape[1], int), np.arange(table.shape[1]))
+
+
+def taught_by(members, table, materials, folds=4, workers=1, gain_power=0.5, **more):
+    return taught(members, of_scalars(table), materials, gain_power=gain_power, folds=folds, workers=workers, **more)
 
 
 def said(folder, label=LABEL, formula=None, members=None, folds=4, **more):
     formula = np.arange(ROWS) // 2 if formula is None else formula
-    return taught(
-        members or [member_of()], POOLED, materials_of(label, formula), folds=folds, workers=1, folder=folder, **more
-    )
+    return taught_by(members or [member_of()], POOLED, materials_of(label, formula), folds=folds, folder=folder, **more)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +57,12 @@ def test_training_rows_get_probabilities_and_others_nothing(plain):
     np.testing.assert_allclose(plain[TRAIN].sum(1), 1, rtol=1e-5)
     assert not plain[200:].any()
     assert (plain[TRAIN].argmax(1) == LABEL[TRAIN]).mean() > 0.9
+
+
+def test_the_column_that_decides_counts_most(tmp_path):
+    weights = said(tmp_path)[0].normalizer.scalars_weight
+    assert weights.argmax() == 2 and weights[2] > 3 * np.delete(weights, 2).max()
+    assert (said(tmp_path, gain_power=0.0)[0].normalizer.scalars_weight == 1).all()
 
 
 def test_a_row_has_no_say_in_what_is_said_of_it_nor_has_another_of_its_formula(tmp_path, plain):
@@ -71,9 +88,7 @@ def test_another_member_changes_nothing(tmp_path, plain):
 
 
 def test_processes_change_nothing(tmp_path, plain):
-    found = taught(
-        [member_of()], POOLED, materials_of(LABEL, np.arange(ROWS) // 2), folds=4, workers=2, folder=tmp_path
-    )
+    found = taught_by([member_of()], POOLED, materials_of(LABEL, np.arange(ROWS) // 2), workers=2, folder=tmp_path)
     np.testing.assert_array_equal(found[0].taught, plain)
 
 
@@ -104,16 +119,16 @@ def test_one_class_alone_is_said_of_all(tmp_path):
 def test_columns_that_say_nothing_are_left_out(tmp_path, plain):
     pooled = np.concatenate([POOLED, np.full((ROWS, 1), np.nan), np.ones((ROWS, 1))], axis=1).astype(np.float32)
     pooled[-1, -2:] = 0  # known, and of another value, in a row that the member does not have
-    found = taught(
-        [member_of()], pooled, materials_of(LABEL, np.arange(ROWS) // 2), folds=4, workers=1, folder=tmp_path
-    )
+    found = taught_by([member_of()], pooled, materials_of(LABEL, np.arange(ROWS) // 2), folder=tmp_path)
     np.testing.assert_array_equal(found[0].taught, plain)
 
 
 def test_where_no_column_says_anything_the_shares_of_the_classes_are_said(tmp_path):
     nothing, formula = np.full((ROWS, 6), np.nan, np.float32), np.arange(ROWS)
     member = member_of()
-    said_of = taught([member], nothing, materials_of(LABEL, formula), folds=4, workers=1, folder=tmp_path)[0].taught
+    told = taught_by([member], nothing, materials_of(LABEL, formula), folder=tmp_path)[0]
+    said_of = told.taught
+    np.testing.assert_allclose(told.normalizer.scalars_weight, [1, 1, 1, 1, 1, 1, 0, 0])  # and all columns are alike
     shares = np.bincount(LABEL[TRAIN], minlength=CLASSES) / len(TRAIN)
     np.testing.assert_allclose(said_of[TRAIN], np.tile(shares, (200, 1)), atol=0.05)
 
@@ -130,6 +145,8 @@ def test_a_damaged_file_says_what_to_do(tmp_path):
 
 
 def test_a_file_of_another_table_says_so(tmp_path):
-    np.savez(tmp_path / "kfold_0.npz", taught=np.zeros((7, CLASSES), np.float32))
-    with pytest.raises(InputError, match=r"it is of \(7, 3\).*the table has \(240, 3\); delete the file"):
+    np.savez(tmp_path / "kfold_0.npz", probabilities=np.zeros((7, CLASSES), np.float32), gains=np.zeros(8))
+    with pytest.raises(
+        InputError, match=r"it is of \(7, 3\).*\(8,\).*the table has \(240, 3\) and \(18,\); delete the file"
+    ):
         said(tmp_path)

@@ -1,0 +1,37 @@
+"""By how much each column counts for a member: by what it gained the boosted trees that were fitted to its rows.
+
+A network that knows nothing of its columns hears hundreds that say nothing as loudly as the few that decide. Trees
+choose theirs. Standardised columns are multiplied by a power of what they gained; decay of the weights then makes a
+column that counts little dear to use. It says nothing of what a column means, only how much.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jaxboost.data.batches import Normalizer
+from jaxboost.modalities.pooled_columns import PooledColumns
+
+_FLOOR = 1e-3  # of the mean gain: a column that no tree split on still counts a little
+
+
+def weighted(normalizer: Normalizer, pooled: PooledColumns, gains: np.ndarray, power: float) -> Normalizer:
+    """The normalizer with the weights of all columns; their mean square is 1.
+
+    Args:
+      normalizer: of a member.
+      pooled: whose c columns the trees read first.
+      gains: [c + relatives] what each column gained them, those that relatives say at the end.
+      power: 0 leaves the normalizer as it is.
+    """
+    if not power:
+        return normalizer
+    gains = gains if gains.any() else np.ones_like(gains)  # trees that had nothing to split on leave all alike
+    weights = (gains / gains.mean() + _FLOOR) ** power
+    weights = (weights / np.sqrt((weights**2).mean())).astype(np.float32)
+    own, heard = np.split(weights, [len(pooled.part)])
+    spread = {
+        f"{part}_weight": pooled.spread(own, part, len(getattr(normalizer, f"{part}_mean")))
+        for part in ("scalars", "electrons", "kspace_columns")
+    }
+    return normalizer._replace(relatives_weight=heard, **spread)
