@@ -12,22 +12,23 @@ import numpy as np
 from jaxboost.data.batches import Normalizer
 from jaxboost.modalities.pooled_columns import PooledColumns
 
-_FLOOR = 1e-3  # of the mean gain: a column that no tree split on still counts a little
+_DOUBT = 15.0  # rows: as many say as much for a column that no tree split on as for the mean one
 
 
-def weighted(normalizer: Normalizer, pooled: PooledColumns, gains: np.ndarray, power: float) -> Normalizer:
-    """The normalizer with the weights of all columns; their mean square is 1.
+def weighted(normalizer: Normalizer, pooled: PooledColumns, gains: np.ndarray, power: float, rows: int) -> Normalizer:
+    """The normalizer with the weights of all columns; their mean square is 1. What few rows say moves them less.
 
     Args:
       normalizer: of a member.
       pooled: whose c columns the trees read first.
       gains: [c + relatives] what each column gained them, those that relatives say at the end.
       power: 0 leaves the normalizer as it is.
+      rows: that the trees were fitted to.
     """
     if not power:
         return normalizer
     gains = gains if gains.any() else np.ones_like(gains)  # trees that had nothing to split on leave all alike
-    weights = (gains / gains.mean() + _FLOOR) ** power
+    weights = (gains / gains.mean() + _DOUBT / rows) ** power
     weights = (weights / np.sqrt((weights**2).mean())).astype(np.float32)
     own, heard = np.split(weights, [len(pooled.part)])
     spread = {

@@ -107,7 +107,7 @@ def taught(
         replace(
             member,
             taught=lesson.probabilities,
-            normalizer=weighted(member.normalizer, pooled, lesson.gains, gain_power),
+            normalizer=weighted(member.normalizer, pooled, lesson.gains, gain_power, len(member.train)),
         )
         for member, lesson in zip(members, lessons, strict=True)
     ]

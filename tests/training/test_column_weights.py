@@ -21,7 +21,7 @@ GAINS = np.array([1, 4, 9, 16, 25, 36, 49, 64, 81], np.float32)  # two of relati
 
 
 def test_weights_are_powers_of_the_gains_at_the_places_of_their_columns():
-    found = weighted(NORMALIZER, POOLED, GAINS, 0.5)
+    found = weighted(NORMALIZER, POOLED, GAINS, 0.5, 15_000)
     unit = found.scalars_weight[0]
     np.testing.assert_allclose(found.scalars_weight / unit, [1, 2, 0, 3], rtol=0.02)
     np.testing.assert_allclose(found.electrons_weight / unit, [0, 4], rtol=0.02)
@@ -35,12 +35,17 @@ def test_weights_are_powers_of_the_gains_at_the_places_of_their_columns():
 def test_a_column_without_gain_still_counts_a_little():
     gains = GAINS.copy()
     gains[0] = 0
-    weights = weighted(NORMALIZER, POOLED, gains, 0.5).scalars_weight
+    weights = weighted(NORMALIZER, POOLED, gains, 0.5, 15_000).scalars_weight
     assert 0 < weights[0] < 0.1 * weights[1]
 
 
+def test_what_few_rows_say_moves_weights_less():
+    few, many = (weighted(NORMALIZER, POOLED, GAINS, 0.5, rows).relatives_weight[1] for rows in (15, 15_000))
+    assert 1 < few < many
+
+
 def test_without_power_or_gain_all_columns_are_alike():
-    assert weighted(NORMALIZER, POOLED, GAINS, 0.0) is NORMALIZER
-    found = weighted(NORMALIZER, POOLED, np.zeros(9, np.float32), 0.5)
+    assert weighted(NORMALIZER, POOLED, GAINS, 0.0, 15_000) is NORMALIZER
+    found = weighted(NORMALIZER, POOLED, np.zeros(9, np.float32), 0.5, 15_000)
     np.testing.assert_allclose(found.scalars_weight, [1, 1, 0, 1])
     np.testing.assert_allclose(found.relatives_weight, [1, 1])
