@@ -27,7 +27,7 @@ def weighted(normalizer: Normalizer, pooled: PooledColumns, gains: np.ndarray, p
     """
     if not power:
         return normalizer
-    gains = gains if gains.any() else np.ones_like(gains)  # trees that had nothing to split on leave all alike
+    gains = gains.astype(float) if gains.any() else np.ones(len(gains))  # without a split all columns are alike
     weights = (gains / gains.mean() + _DOUBT / rows) ** power
     weights = (weights / np.sqrt((weights**2).mean())).astype(np.float32)
     own, heard = np.split(weights, [len(pooled.part)])
