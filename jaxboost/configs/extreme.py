@@ -83,7 +83,7 @@ def get_config() -> ConfigDict:
     objective.taught_folds = 4  # parts of a member's training rows; trees fitted on the others speak of each
     objective.gain_power = 0.5  # of what each column gained those trees, by which it counts; 0: all columns alike
     objective.mixup_probability = 0.5  # share of the batches whose fused features are mixed
-    objective.column_dropout = 0.3  # share of the columns of scalars and electrons that a crystal does not show
+    objective.column_dropout = 0.3  # share of the columns of scalars, electrons and pooled k-space that are hidden
     objective.recall_weight = 1.0  # of the loss of what is recalled, beside the classifier's
     objective.recall_draw = 4096  # training crystals that vote in a training step
 

@@ -35,6 +35,7 @@ class _Opinion(NamedTuple):
     """Probabilities [row, class] of some rows of a member, and what each column [c] gained the trees."""
 
     member: str
+    part: int
     rows: np.ndarray
     probabilities: np.ndarray
     gains: np.ndarray
@@ -45,7 +46,8 @@ class Lesson(NamedTuple):
 
     Attributes:
       probabilities: [n, class] of its training rows, 0 of others.
-      gains: [c] by how much splits on each column lowered the trees' losses, those that relatives say at the end.
+      gains: [part, c] by how much splits on each column lowered the losses of the trees that speak of a part of the
+        rows, the columns that relatives say at the end.
     """
 
     probabilities: np.ndarray
@@ -85,7 +87,7 @@ def taught(
     left = [member for member in members if not paths[member.name].exists()]
     n, classes = materials.possible.shape
     columns_read = pooled.table.shape[1] + column_count(classes)
-    blank = Lesson(np.zeros((n, classes), np.float32), np.zeros(columns_read, np.float32))
+    blank = Lesson(np.zeros((n, classes), np.float32), np.zeros((folds, columns_read), np.float32))
     found = {member.name: Lesson(*(array.copy() for array in blank)) for member in left}
     unsaid = dict.fromkeys(found, folds)
     fits = [fit for member in left for fit in _fits(member, pooled.table, materials, folds)]
@@ -94,7 +96,7 @@ def taught(
     for opinion in joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(fits):
         name = opinion.member
         found[name].probabilities[opinion.rows] = opinion.probabilities
-        found[name].gains[:] += opinion.gains
+        found[name].gains[opinion.part] = opinion.gains  # summed in one order, whoever is done first
         unsaid[name] -= 1
         if not unsaid[name]:
             _write(paths[name], found.pop(name))
@@ -107,7 +109,7 @@ def taught(
         replace(
             member,
             taught=lesson.probabilities,
-            normalizer=weighted(member.normalizer, pooled, lesson.gains, gain_power, len(member.train)),
+            normalizer=weighted(member.normalizer, pooled, lesson.gains.sum(0), gain_power, len(member.train)),
         )
         for member, lesson in zip(members, lessons, strict=True)
     ]
@@ -119,19 +121,21 @@ def _fits(member: Member, pooled: np.ndarray, materials: Materials, folds: int) 
     if (count := len(np.unique(formula))) < folds:
         raise InputError(
             f"{member.name} has {count} formulas to train on, too few for trees to teach it in "
-            f"config.objective.taught_folds = {folds} parts: set config.objective.taught = 0 or give more crystals"
+            f"config.objective.taught_folds = {folds} parts: set config.objective.taught and gain_power to 0, or give "
+            "more crystals"
         )
     classes = materials.possible.shape[1]
     related = (materials.relative, materials.relative_distance, materials.relative_label)
     heard = columns(*related, member.normalizer.known, classes)
     seed = int(member.hyperparameters.seed)
-    for fit, rows in GroupKFold(folds).split(formula, groups=formula):
+    for part, (fit, rows) in enumerate(GroupKFold(folds).split(formula, groups=formula)):
         own = (member.train[fit], member.train[rows])
-        yield joblib.delayed(_opinion)(member.name, pooled, heard, materials.label, *own, classes, seed)
+        yield joblib.delayed(_opinion)(member.name, part, pooled, heard, materials.label, *own, classes, seed)
 
 
 def _opinion(
     member: str,
+    part: int,
     pooled: np.ndarray,
     heard: np.ndarray,
     label: np.ndarray,
@@ -146,7 +150,7 @@ def _opinion(
     shares = np.bincount(label[fit], minlength=classes) / len(fit)
     probabilities = np.tile(shares.astype(np.float32), (len(rows), 1))
     if shares.max() == 1 or not told.any():  # there is nothing to fit
-        return _Opinion(member, rows, probabilities, np.zeros(len(told), np.float32))
+        return _Opinion(member, part, rows, probabilities, np.zeros(len(told), np.float32))
     trees = HistGradientBoostingClassifier(
         max_iter=60,
         learning_rate=0.1,
@@ -164,7 +168,7 @@ def _opinion(
         probabilities[:, trees.classes_] = trees.predict_proba(asked[:, told])
     gains = np.zeros(len(told), np.float32)
     gains[told] = _gains(trees, int(told.sum()))
-    return _Opinion(member, rows, probabilities, gains)
+    return _Opinion(member, part, rows, probabilities, gains)
 
 
 def _gains(trees: HistGradientBoostingClassifier, columns: int) -> np.ndarray:

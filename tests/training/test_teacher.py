@@ -90,6 +90,8 @@ def test_another_member_changes_nothing(tmp_path, plain):
 def test_processes_change_nothing(tmp_path, plain):
     found = taught_by([member_of()], POOLED, materials_of(LABEL, np.arange(ROWS) // 2), workers=2, folder=tmp_path)
     np.testing.assert_array_equal(found[0].taught, plain)
+    weights = said(tmp_path / "one_process")[0].normalizer.scalars_weight
+    np.testing.assert_array_equal(found[0].normalizer.scalars_weight, weights)
 
 
 def test_a_stop_keeps_whole_members_and_the_next_start_goes_on(tmp_path, plain):
@@ -134,7 +136,7 @@ def test_where_no_column_says_anything_the_shares_of_the_classes_are_said(tmp_pa
 
 
 def test_too_few_formulas_are_an_error_that_names_the_field(tmp_path):
-    with pytest.raises(InputError, match=r"kfold_0 has 2 formulas.*config\.objective\.taught = 0"):
+    with pytest.raises(InputError, match=r"kfold_0 has 2 formulas.*config\.objective\.taught and gain_power to 0"):
         said(tmp_path, formula=np.arange(ROWS) % 2)
 
 
@@ -145,8 +147,8 @@ def test_a_damaged_file_says_what_to_do(tmp_path):
 
 
 def test_a_file_of_another_table_says_so(tmp_path):
-    np.savez(tmp_path / "kfold_0.npz", probabilities=np.zeros((7, CLASSES), np.float32), gains=np.zeros(8))
+    np.savez(tmp_path / "kfold_0.npz", probabilities=np.zeros((7, CLASSES), np.float32), gains=np.zeros((4, 8)))
     with pytest.raises(
-        InputError, match=r"it is of \(7, 3\).*\(8,\).*the table has \(240, 3\) and \(18,\); delete the file"
+        InputError, match=r"it is of \(7, 3\).*\(4, 8\).*the table has \(240, 3\) and \(4, 18\); delete the file"
     ):
         said(tmp_path)
