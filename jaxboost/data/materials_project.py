@@ -14,7 +14,8 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC
+from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.error import HTTPError
@@ -151,7 +152,7 @@ def _ask(
         except HTTPError as error:
             with error:
                 reason = _explained(api, error)
-                asked_for = _retry_after(error.headers.get("Retry-After"))
+                asked_for = _retry_after(error.headers)
             wait = wait if asked_for is None else asked_for
         except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:  # URLError, and no JSON, too
             reason = f"{type(error).__name__}: {str(error).replace(api.key, '***')}"
@@ -195,15 +196,17 @@ def _explained(api: MaterialsProject, error: HTTPError) -> str:
     return reason
 
 
-def _retry_after(text: str | None) -> float | None:
-    """Seconds from now, of a number of seconds or an HTTP date (RFC 9110, 10.2.3); None for anything else."""
-    if text is None:
-        return None
-    if re.fullmatch(r"[0-9]{1,9}", text.strip()):
+def _retry_after(headers: Message) -> float | None:
+    """Seconds that a server asks to wait, by its `Retry-After` (RFC 9110, 10.2.3); None where it says nothing usable.
+
+    A date is held against the `Date` of the same answer, which is by the same clock; this machine's may be wrong.
+    """
+    text = headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
         return float(text)
     try:
-        then = parsedate_to_datetime(text)
+        then, now = (parsedate_to_datetime(date) for date in (text, headers.get("Date", "")))
     except ValueError:
         return None
-    then = then if then.tzinfo else then.replace(tzinfo=UTC)
-    return max((then - datetime.now(UTC)).total_seconds(), 0.0)
+    then, now = (date if date.tzinfo else date.replace(tzinfo=UTC) for date in (then, now))
+    return max((then - now).total_seconds(), 0.0)

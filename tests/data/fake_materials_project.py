@@ -126,7 +126,7 @@ def serve(structures: Mapping[str, Structure], *faults, rename=str) -> Iterator[
 
 
 def _send(handler: BaseHTTPRequestHandler, code: int, data: bytes, headers: Mapping[str, str]) -> None:
-    handler.send_response(code)
+    (handler.send_response_only if "Date" in headers else handler.send_response)(code)
     for name, value in headers.items():
         handler.send_header(name, value)
     handler.send_header("Content-Length", str(len(data)))

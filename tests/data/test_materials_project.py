@@ -81,6 +81,19 @@ def test_the_wait_that_the_server_asks_for_is_kept():
     assert waits[0] == 17 and 90 < waits[1] <= 100 and waits[2] == 8.0  # the last says nothing: the own wait
 
 
+def test_a_date_to_wait_for_is_held_against_the_clock_of_the_server():
+    there = "Mon, 01 Jan 2001 00:00:00 GMT"
+    faults = [
+        status(429, Date=there, Retry_After="Mon, 01 Jan 2001 00:00:30 GMT"),
+        status(429, Date=there, Retry_After="Sun, 31 Dec 2000 23:59:00 GMT"),
+        status(429, Date="today", Retry_After=there),
+        status(429, Date=there, Retry_After=there.removesuffix("GMT") + "-0000"),
+    ]
+    with serve(SALTS, *faults) as fake:
+        found, waits, _ = fetch(fake, first_wait=2.0)
+    assert set(found) == set(SALTS) and waits == [30.0, 0.0, 8.0, 0.0]
+
+
 def test_a_wait_that_is_too_long_is_told():
     with serve(SALTS, status(429, "blocked", Retry_After="86400")) as fake, pytest.raises(Unreachable) as refused:
         fetch(fake)
