@@ -130,7 +130,7 @@ def _coverages(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, dict[
 
 
 def _print_coverages(coverage: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
-    print(f"\n{'accuracy, % of the surest':27}" + "".join(f"{share:>9.0%}" for share in COVERAGES))
+    print(f"\n{'accuracy, % of the surest':28}" + "".join(f"{share:>9.0%}" for share in COVERAGES))
     for name, by_doubt in coverage.items():
         for doubt, found in by_doubt.items():
-            print(f"{name + ', by ' + doubt:27}" + "".join(f"{100 * value:9.2f}" for value in found.values()))
+            print(f"{name + ', by ' + doubt:28}" + "".join(f"{100 * value:9.2f}" for value in found.values()))

@@ -116,7 +116,7 @@ def main(_: list[str]) -> None:
     boosted = [name for name in BOOSTED if name in peers]
     if boosted:
         candidates["jaxboost+trees"] = with_trees(jaxboost, [candidates[name] for name in boosted])
-    selective = [name for name in ("jaxboost", "histogram") if name in candidates]
+    selective = ["jaxboost", *boosted]
     written["out_of_fold"] = compare("out of fold", candidates, _rows(dataset, rows), "jaxboost", selective)
     if test is not None:
         candidates = on_test_rows(run, dataset, test)
@@ -126,7 +126,7 @@ def main(_: list[str]) -> None:
         if boosted:
             votes = [candidates[f"{name} vote"] for name in boosted]
             candidates["jaxboost+trees"] = with_trees(candidates[reference], votes)
-        selective = [name for name in (reference, "histogram", "histogram vote") if name in candidates]
+        selective = [reference, *(name + vote for name in boosted for vote in ("", " vote"))]
         written["test"] = compare("test", candidates, _rows(dataset, test), reference, selective)
     if boosted:
         print(f"\njaxboost+trees: half jaxboost, half the mean of {', '.join(boosted)}. It holds trees.")
