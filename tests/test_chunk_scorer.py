@@ -3,11 +3,13 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pytest
 
 from jaxboost import chunk_scorer as module
 from jaxboost.chunk_scorer import chunk_scorer, rung, voters_digest
+from jaxboost.errors import InputError
 from jaxboost.evaluation import cast_votes
 from jaxboost.finished_run import config_of, reference_of, restore_members, scorer_of, vote_of
 from jaxboost.inference import PARTS, Shuffle
@@ -56,6 +58,40 @@ def test_chunks_are_scored_as_the_table_by_one_program(run, scorer, monkeypatch)
         for name in ("probabilities", "uncertainty", "epistemic", "attention"):
             np.testing.assert_allclose(getattr(found, name), getattr(whole, name)[rows], rtol=1e-4, atol=1e-6)
     assert [program._cache_size() for program in programs] == [1]
+
+
+def scored_within(scorer, seats, run, rows):
+    """What devices with the memory for `seats` members each say of one more than three on each, and how many they were
+    asked for in each call.
+    """
+    tried, width = [], scorer.mesh.shape["member"]
+
+    def program(params, *others):
+        tried.append(len(jax.tree.leaves(params)[0]) // width)
+        if tried[-1] > seats:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")
+        return scorer.program(params, *others)
+
+    members = [run.members[i % len(run.members)] for i in range(3 * width + 1)]
+    return replace(scorer, program=program)(members, [rows[i:] for i in range(len(members))]), tried
+
+
+def test_out_of_memory_fewer_members_are_scored_at_once_with_the_same_result(run, scorer):
+    rows = np.arange(20)
+    whole, tried = scored_within(scorer, 4, run, rows)
+    assert set(tried) == {4}
+    found, tried = scored_within(scorer, 1, run, rows)
+    assert tried[:2] == [4, 2] and set(tried[2:]) == {1} and len(found) == len(whole)
+    for number, (own, other) in enumerate(zip(found, whole, strict=True)):
+        assert len(own.logits) == len(rows) - number
+        for a, b in zip(own, other, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_a_device_without_the_memory_to_score_one_member_is_said_after_few_tries(run, scorer, caplog):
+    with pytest.raises(InputError, match="single member; .* or config.vote.batch"):
+        scored_within(scorer, 0, run, np.arange(20))
+    assert [record.args for record in caplog.records] == [(4, 2), (2, 1)]
 
 
 def test_a_shuffled_part_is_that_of_the_other_crystal(run, scorer):

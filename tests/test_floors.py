@@ -15,7 +15,7 @@ MODULES = {
     for file in sorted(PACKAGE.rglob("*.py"))
 }
 
-GROUND = {"", "errors", "run_folder", "array_file"}  # '' is the package itself: its version
+GROUND = {"", "errors", "run_folder", "array_file", "out_of_memory"}  # '' is the package itself: its version
 FLOOR = {
     "crystal": 1,
     "models": 1,

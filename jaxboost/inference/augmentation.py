@@ -21,6 +21,7 @@ from jaxboost.inference.trained import TrainedMember
 from jaxboost.modalities.features import MODALITIES
 from jaxboost.models import Batch, Memory, Network, SymmetryTables
 from jaxboost.models.batch import Array
+from jaxboost.out_of_memory import fewer
 
 STEPS_PER_CALL = 4  # batches a call scores: few shapes, little padding
 
@@ -150,9 +151,11 @@ class Scorer:
     ) -> list[Scored]:
         """What each member says of its own `rows` [n]; with `shuffle`, of crystals with a part of another one.
 
+        Where the devices have not the memory for all members at once, half as many are scored at a time.
+
         Raises:
           InputError: a member was trained with another reference of relatives than the resident one. An index beyond
-            it would not fail on a device, but read another crystal's label.
+            it would not fail on a device, but read another crystal's label. Or a device has not the memory for one.
         """
         size = len(self.materials.relative_label)
         for member in members:
@@ -162,6 +165,17 @@ class Scorer:
                     f"members/reference.npz has {size}: it is of another run; remove it and start this run's training "
                     "command again, which writes it anew"
                 )
+        width = self.mesh.shape["member"]
+        at_once = -(-len(members) // width)
+        while True:
+            groups = [slice(first, first + at_once * width) for first in range(0, len(members), at_once * width)]
+            try:
+                return [scored for group in groups for scored in self._score(members[group], rows[group], shuffle)]
+            except jax.errors.JaxRuntimeError as error:
+                at_once = fewer(error, at_once)
+
+    def _score(self, members: list[TrainedMember], rows: list[np.ndarray], shuffle: Shuffle | None) -> list[Scored]:
+        """All of them at once."""
         width = self.mesh.shape["member"]
         idle = -len(members) % width
         padded = [*members, *[members[0]] * idle]

@@ -14,12 +14,12 @@ from jax.sharding import PartitionSpec as P
 
 from jaxboost.data.batches import scoring_batches, training_batches
 from jaxboost.errors import InputError
+from jaxboost.out_of_memory import fewer, within_memory
 from jaxboost.training.divergence import Divergence, divergences
 from jaxboost.training.epoch import train_epoch
 from jaxboost.training.member import Member, stack_hyperparameters
 from jaxboost.training.member_checkpoint import is_finished, restored_state
 from jaxboost.training.member_state import MemberState
-from jaxboost.training.out_of_memory import fewer, within_memory
 from jaxboost.training.placement import copied, on_host, own_parts, place, stack
 from jaxboost.training.population import init_program, population_program
 from jaxboost.training.processes import from_first, is_first, several
