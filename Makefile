@@ -1,10 +1,10 @@
-# make setup | make run [DATA=path] | make test | make lint
+# make setup | make run [DATA=path] | make test | make lint | make audit
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.requirements-installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup run test lint
+.PHONY: help setup run test lint audit
 
 help:
 	@echo "make setup            a virtual environment in .venv with everything needed"
@@ -14,6 +14,7 @@ help:
 	@echo "                      id_prop.csv (lines 'id,label', no header; files <id>.cif)"
 	@echo "make test             the tests"
 	@echo "make lint             ruff and mypy"
+	@echo "make audit            known vulnerabilities of the packages needed (pip-audit; it asks the network)"
 
 setup: $(STAMP)
 
@@ -40,3 +41,6 @@ lint: setup
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
+
+audit: setup
+	@$(BIN)/python -m tests.audit
