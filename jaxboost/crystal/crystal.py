@@ -1,7 +1,6 @@
 """The one form in which every later room sees a material: its standardised, symmetrised primitive cell."""
 
 import hashlib
-import logging
 from dataclasses import dataclass
 from functools import cached_property
 from math import gcd
@@ -13,6 +12,7 @@ from jaxboost.crystal.checks import StructureError, check_structure
 from jaxboost.crystal.elements import SYMBOLS
 from jaxboost.crystal.point_groups import point_group_symbol
 from jaxboost.crystal.structure import Structure, read_only
+from jaxboost.crystal.symmetry_search import find_symmetry
 
 __all__ = ["Crystal", "Structure", "make_crystal"]
 
@@ -21,10 +21,6 @@ LISTED_PER_PRIMITIVE = 20
 
 _HASH_DECIMALS = 5
 _MAPPING_TOLERANCE = 1e-4  # Angstrom; the cell is symmetrised, so images meet atoms to rounding error
-
-# Supercells make moyo warn that it leaves out operations of the *listed* cell; those of the primitive cell,
-# which are the ones used here, are complete.
-logging.getLogger("moyo").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,27 +131,24 @@ def make_crystal(structure: Structure, *, symprec: float = 0.1, max_atoms: int =
         beyond, it is refused before any symmetry is looked for.
 
     Raises:
-      StructureError: the structure fails `checks.check_structure`, its symmetry cannot be found, or its
+      StructureError: the structure fails `checks.check_structure`, its symmetry cannot be found or not in time, or its
         primitive cell holds more than `max_atoms` atoms.
     """
     check_structure(structure, LISTED_PER_PRIMITIVE * max_atoms)
-    dataset = _find_symmetry(structure, symprec)
-    standard = dataset.prim_std_cell
-    if standard.num_atoms > max_atoms:
+    found = find_symmetry(structure, symprec)
+    if len(found.atomic_numbers) > max_atoms:
         raise StructureError(
-            f"the primitive cell has {standard.num_atoms} atoms and {max_atoms} are allowed: "
+            f"the primitive cell has {len(found.atomic_numbers)} atoms and {max_atoms} are allowed: "
             "raise config.crystal.max_atoms"
         )
     operations = moyopy.operations_from_number(
-        dataset.number, setting=moyopy.Setting.hall_number(dataset.hall_number), primitive=True
+        found.number, setting=moyopy.Setting.hall_number(found.hall_number), primitive=True
     )
     rotations = np.array(operations.rotations, dtype=np.int64)
     translations = np.array(operations.translations)
 
-    lattice, numbers = np.array(standard.basis), np.array(standard.numbers)
-    coords = _wrap(np.array(standard.positions))
-    letters = np.empty(len(numbers), dtype="<U1")
-    letters[dataset.mapping_std_prim] = dataset.wyckoffs
+    lattice, numbers, letters = found.lattice, found.atomic_numbers, found.wyckoff_letters
+    coords = _wrap(found.frac_coords)
     order = np.lexsort((*np.round(coords, _HASH_DECIMALS).T[::-1], numbers))
     coords, numbers, letters = coords[order], numbers[order], letters[order]
 
@@ -165,23 +158,13 @@ def make_crystal(structure: Structure, *, symprec: float = 0.1, max_atoms: int =
         lattice=lattice,
         frac_coords=coords,
         atomic_numbers=numbers,
-        space_group_number=dataset.number,
+        space_group_number=found.number,
         orbits=orbits,
         wyckoff_letters=tuple(letters[representatives].tolist()),
         site_symmetry=tuple(point_group_symbol(rotations[fixed]) for fixed in stabilisers),
         rotations=rotations,
         translations=translations,
     )
-
-
-def _find_symmetry(structure: Structure, symprec: float) -> moyopy.MoyoDataset:
-    cell = moyopy.Cell(structure.lattice.tolist(), structure.frac_coords.tolist(), structure.atomic_numbers.tolist())
-    try:
-        return moyopy.MoyoDataset(cell, symprec=symprec)
-    except ValueError as error:
-        raise StructureError(
-            f"no symmetry found at {symprec} Angstrom ({error}): try another config.crystal.symprec"
-        ) from error
 
 
 def _wrap(coords: np.ndarray) -> np.ndarray:
