@@ -27,7 +27,8 @@ def get_config() -> ConfigDict:
     # 1,600 rows to train on: smaller batches, or there are too few steps, and the rate that was chosen with those.
     config.optimizer.batch = 64
     config.optimizer.max_lr = 3e-3
-    config.objective.column_dropout = 0.4
+    config.objective.column_dropout = config.kfold.dropout = config.ensemble.dropout = config.full.dropout = 0.4
+    config.objective.taught = 0.5
     config.objective.gain_power = 0.0  # not tried on so few rows
     config.kfold.epochs = config.ensemble.epochs = config.full.epochs = 24
     # No member stops early: the program is compiled again for fewer of them, which takes longer than it saves here.

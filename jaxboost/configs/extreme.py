@@ -79,11 +79,11 @@ def get_config() -> ConfigDict:
     config.objective = objective = ConfigDict()
     objective.gamma = 0.0  # of the focal loss; above 0 it flattens probabilities that are calibrated afterwards anyway
     objective.smoothing = 0.0  # of the labels: cost log loss; what trees say softens them row by row
-    objective.taught = 0.5  # share of the targets that boosted trees say, fitted to other rows of the member's own
+    objective.taught = 0.7  # share of the targets that boosted trees say, fitted to other rows of the member's own
     objective.taught_folds = 4  # parts of a member's training rows; trees fitted on the others speak of each
     objective.gain_power = 0.5  # of what each column gained those trees, by which it counts; 0: all columns alike
     objective.mixup_probability = 0.5  # share of the batches whose fused features are mixed
-    objective.column_dropout = 0.3  # share of the columns of scalars, electrons and pooled k-space that are hidden
+    objective.column_dropout = 0.2  # share of the columns of scalars, electrons and pooled k-space that are hidden
     objective.recall_weight = 1.0  # of the loss of what is recalled, beside the classifier's
     objective.recall_draw = 4096  # training crystals that vote in a training step
 
@@ -98,7 +98,7 @@ def get_config() -> ConfigDict:
     kfold.patience = 10  # epochs without a better validation accuracy
     kfold.cycle_epochs = 19
     kfold.cycles = 0  # 0: as many as fill the epochs (the predecessor's 2 left a tail that trained nothing)
-    kfold.dropout = 0.4
+    kfold.dropout = 0.25
     kfold.mixup_alpha = 0.0
 
     config.ensemble = ensemble = ConfigDict()
@@ -107,7 +107,7 @@ def get_config() -> ConfigDict:
     ensemble.patience = 12
     ensemble.cycle_epochs = 19
     ensemble.cycles = 0
-    ensemble.dropout = 0.4
+    ensemble.dropout = 0.25
     ensemble.dropout_step = 0.05  # member i has dropout + i times this
     ensemble.weight_decay_step = 0.2  # member i has weight_decay (1 + i times this)
     ensemble.mixup_alpha = 0.0
@@ -118,7 +118,7 @@ def get_config() -> ConfigDict:
     full.epochs = 20
     full.cycle_epochs = 19
     full.cycles = 0
-    full.dropout = 0.4
+    full.dropout = 0.25
     full.mixup_alpha = 0.0
 
     config.vote = vote = ConfigDict()
