@@ -80,7 +80,7 @@ def test_every_field_has_a_limit_and_every_limit_a_field():
         ("network__fusion_heads", 7, r"config.network.fusion_heads = 7 must divide config.network.token = \d+"),
         ("network__kspace_heads", 5, "must divide config.network.kspace_width"),
         ("optimizer__min_lr", 1.0, "config.optimizer.min_lr = 1.0 is above config.optimizer.max_lr"),
-        ("ensemble__dropout_step", 0.4, r"the last of 3 members a dropout of 1.2"),
+        ("ensemble__dropout_step", 0.5, r"the last of 3 members a dropout of 1\.25"),
         ("ensemble__weight_decay_step", -0.6, "negative weight decay"),
         ("population__data_devices", 3, "must divide config.optimizer.batch"),
     ],
