@@ -1,8 +1,9 @@
 """What boosted trees say of a member's own training rows, and which columns they hear: a network learns from both.
 
 Trees leave columns alone that say nothing; a network hears them all, and half of what it is behind is that
-(docs/results.md). So its targets are softer than the labels, half what trees say: Hinton et al., Distilling the
-Knowledge in a Neural Network (2015); and its columns count by what they gained the trees (`column_weights`).
+(docs/results.md). So its targets are softer than the labels, a share of them what trees say: Hinton et al.,
+Distilling the Knowledge in a Neural Network (2015); and its columns count by what they gained the trees
+(`column_weights`).
 
 The trees are fitted inside the member: what they say of a row comes from trees fitted to other rows of other formulas,
 and to none that the member holds out. The labels of relatives they hear from all training rows of the member, as the
