@@ -68,7 +68,7 @@ def find_symmetry(structure: Structure, symprec: float) -> Symmetry:
         if found is not None or status != -signal.SIGPROF:
             break
     if found is None:
-        ended = f"came to no end in {seconds:.0f} s" if status == -signal.SIGPROF else f"broke off (status {status})"
+        ended = f"came to no end in {seconds:.1f} s" if status == -signal.SIGPROF else f"broke off (status {status})"
         raise StructureError(
             f"the search for symmetries at {symprec} Angstrom {ended}, which happens where a cell is almost of a "
             "higher symmetry: try another config.crystal.symprec"
@@ -113,6 +113,10 @@ class _Process:
                 answer = running.stdout.readline()
             except BrokenPipeError:
                 answer = ""
+            except BaseException:  # Ctrl-C: the answer would be taken for that to the next request
+                running.kill()
+                self._end()
+                raise
             if not answer.endswith("\n"):
                 return self._end(), None
             return 0, json.loads(answer)
@@ -120,10 +124,11 @@ class _Process:
     def close(self) -> None:
         """Ends it, unless a fork of its owner asks."""
         if self._running is not None and self.owner == os.getpid():
+            self._running.terminate()  # not by the end of its input: a fork may still hold that open
             self._end()
 
     def _end(self) -> int:
-        """Its exit status, once it has read all and ended."""
+        """Waits for its end; its exit status."""
         running, self._running = self._running, None
         assert running is not None
         try:

@@ -37,7 +37,7 @@ def test_a_slab_whose_search_has_no_end_is_searched_within_less():
 def test_a_search_without_end_is_refused_and_the_next_one_is_made(monkeypatch):
     monkeypatch.setattr(module, "_SECONDS", 0.2)
     monkeypatch.setattr(module, "_TRIES", 1)
-    with pytest.raises(StructureError, match=r"at 0\.1 Angstrom came to no end in 0 s.*try another config\.crystal"):
+    with pytest.raises(StructureError, match=r"at 0\.1 Angstrom came to no end in 0\.2 s.*try another config\.crystal"):
         make_crystal(SLAB)
     assert make_crystal(SALT).space_group_number == 225
 
@@ -81,8 +81,28 @@ def test_a_fork_searches_by_a_process_of_its_own(monkeypatch):
     other.close()
 
 
-def test_it_ends_with_who_asks(process):
+def test_it_ends_with_who_asks_even_where_a_fork_holds_its_input(process):
     ask(process)
     running = process._running
+    held = os.dup(running.stdin.fileno())
     process.close()
-    assert running.returncode == 0
+    os.close(held)
+    assert running.returncode == -signal.SIGTERM
+
+
+def test_an_answer_that_nobody_waited_for_is_no_answer_to_the_next_request(process):
+    """Ctrl-C within a search, and the session goes on."""
+    ask(process)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            ask(process, SLAB)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert ask(process)[1]["number"] == 225
