@@ -7,6 +7,7 @@ not. Where pip-audit cannot reach its data, or knows nothing of a package, that 
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -59,13 +60,17 @@ def verdict(report: dict[str, Any], names: set[str]) -> tuple[list[str], list[st
 
 
 def main(command: Sequence[str] = (sys.executable, "-m", "pip_audit")) -> int:
-    """Prints what is known; 1 where a vulnerability is."""
+    """Prints what is known; 1 where a vulnerability is, 2 where pip-audit itself fails."""
     names = needed(REQUIREMENTS.read_text().splitlines())
     done = subprocess.run([*command, "--format=json", "--progress-spinner=off"], capture_output=True, text=True)
     try:
         report = json.loads(done.stdout)
     except ValueError:
-        print(f"skipped: pip-audit reached no data ({(done.stderr.strip().splitlines() or ['it said nothing'])[-1]})")
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        if not re.search("ConnectionError|ProxyError|Timeout|SSLError|ServiceError", last):
+            print(f"pip-audit failed: {last}")
+            return 2
+        print(f"skipped: pip-audit reached no data ({last})")
         return 0
     lines, unknown, clean = verdict(report, names)
     print(*lines, sep="\n", end="\n" if lines else "")

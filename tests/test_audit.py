@@ -34,9 +34,18 @@ def test_a_vulnerability_fails_and_what_is_not_known_is_said(packages, status, w
     assert "pip 24.0" not in printed
 
 
-def test_without_data_it_is_skipped_and_said(tmp_path, capsys):
-    found, printed = run("ConnectionError", tmp_path, capsys)
-    assert found == 0 and printed.startswith("skipped: pip-audit reached no data")
+@pytest.mark.parametrize(
+    "last,status,words",
+    [
+        ("requests.exceptions.ConnectionError: no route", 0, "skipped: pip-audit reached no data"),
+        ("No module named pip_audit", 2, "pip-audit failed: No module named pip_audit"),
+    ],
+)
+def test_without_data_it_is_skipped_and_a_failure_is_none_of_that(last, status, words, tmp_path, capsys):
+    file = tmp_path / "said.py"
+    file.write_text(f"import sys\nsys.exit({last!r})")
+    assert audit.main((sys.executable, str(file))) == status
+    assert capsys.readouterr().out.startswith(words)
 
 
 def test_what_the_requirements_need_in_turn_is_asked_for_too():
