@@ -63,7 +63,7 @@ def learning_curves(log: Sequence[Mapping[str, Any]], path: Path) -> Path:
 
 
 def member_curves(log: Sequence[Mapping[str, Any]], path: Path) -> Path:
-    """A panel a member: its loss (training dashed, validation solid), dotted the epoch of its best validation accuracy.
+    """A panel a member: its loss (training dashed, validation solid), dotted the epoch that was kept.
 
     Args:
         log: as of `learning_curves`.
@@ -78,12 +78,12 @@ def member_curves(log: Sequence[Mapping[str, Any]], path: Path) -> Path:
     for axes, (member, lines) in zip(panels, members.items(), strict=False):
         for field, colour, dash in (("train_loss", COLOURS[0], DASHES[1]), ("validation_loss", COLOURS[1], "-")):
             axes.plot(*_points(lines, field).T, color=colour, linestyle=dash, linewidth=1.5)
-        accuracy = _points(lines, "validation_accuracy")
+        loss, accuracy = (_points(lines, f"validation_{what}") for what in ("loss", "accuracy"))
         axes.set_title(as_it_stands(member), fontsize=10, loc="left")
-        if len(accuracy):
-            epoch, best = accuracy[accuracy[:, 1].argmax()]
-            axes.axvline(epoch, color=GREY, linestyle=":", linewidth=1.3)
-            axes.set_title(f"{best:.1%}", fontsize=9, loc="right")
+        if len(loss):
+            kept = loss[:, 1].argmin()
+            axes.axvline(loss[kept, 0], color=GREY, linestyle=":", linewidth=1.3)
+            axes.set_title(f"{accuracy[kept, 1]:.1%}", fontsize=9, loc="right")
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     for axes in panels[len(members) :]:
         axes.set_visible(False)
@@ -95,7 +95,7 @@ def member_curves(log: Sequence[Mapping[str, Any]], path: Path) -> Path:
     handles = [
         Line2D([], [], color=COLOURS[0], linestyle=DASHES[1], label="training"),
         Line2D([], [], color=COLOURS[1], linestyle="-", label="validation"),
-        Line2D([], [], color=GREY, linestyle=":", label="best validation accuracy"),
+        Line2D([], [], color=GREY, linestyle=":", label="the epoch that was kept"),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
     return write_figure(figure, path)

@@ -20,7 +20,7 @@ class Hyperparameters(NamedTuple):
       dropout, column_dropout, weight_decay, mixup_alpha: rates.
       min_lr, max_lr: of the schedule.
       warmup_epochs, cycle_epochs, cycles: of the schedule.
-      epochs, patience: budget, and epochs without a better validation accuracy before it stops.
+      epochs, patience: budget, and epochs without a lower validation loss before it stops.
       modalities: [4] which modalities it may see.
     """
 

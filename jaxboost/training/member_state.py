@@ -21,8 +21,7 @@ class MemberState(NamedTuple):
     Attributes:
       params, optimizer: weights and optimiser state.
       memory: [n, d] embeddings of its training rows after the last epoch, 0 of all others and without recall.
-      best_params, best_memory, best_accuracy, best_loss, best_epoch: of the best epoch by validation accuracy, ties by
-        loss.
+      best_params, best_memory, best_loss, best_accuracy, best_epoch: of the epoch with the least validation loss.
       epoch: epochs done.
       failed: a gradient was not finite; the member stopped there.
     """
@@ -32,8 +31,8 @@ class MemberState(NamedTuple):
     memory: jax.Array
     best_params: Params
     best_memory: jax.Array
-    best_accuracy: jax.Array
     best_loss: jax.Array
+    best_accuracy: jax.Array
     best_epoch: jax.Array
     epoch: jax.Array
     failed: jax.Array
@@ -63,8 +62,8 @@ def init_state(
         memory=memory,
         best_params=params,
         best_memory=memory,
-        best_accuracy=jnp.float32(-1.0),
         best_loss=jnp.float32(jnp.inf),
+        best_accuracy=jnp.float32(-1.0),
         best_epoch=jnp.int32(0),
         epoch=jnp.int32(0),
         failed=jnp.bool_(False),
@@ -72,16 +71,19 @@ def init_state(
 
 
 def keep_best(state: MemberState, loss: jax.Array, accuracy: jax.Array) -> MemberState:
-    """Ends an epoch: keeps its weights if they validate better. Without validation rows (NaN) the latest are kept."""
-    unvalidated = jnp.isnan(accuracy)
-    better = (accuracy > state.best_accuracy) | ((accuracy == state.best_accuracy) & (loss < state.best_loss))
-    better = (unvalidated | better) & ~state.failed
+    """Ends an epoch: keeps its weights if their validation loss is less. Without validation rows (NaN) the latest are.
+
+    The accuracy is not what is asked: among epochs that are alike its highest is a lucky one, often of a rate that has
+    not come down yet, and on the rows that chose it it says too much (docs/results.md).
+    """
+    unvalidated = jnp.isnan(loss)
+    better = (unvalidated | (loss < state.best_loss)) & ~state.failed
     epoch = state.epoch + 1
     return state._replace(
         best_params=jax.tree.map(lambda a, b: jnp.where(better, a, b), state.params, state.best_params),
         best_memory=jnp.where(better, state.memory, state.best_memory),
-        best_accuracy=jnp.where(better & ~unvalidated, accuracy, state.best_accuracy),
         best_loss=jnp.where(better & ~unvalidated, loss, state.best_loss),
+        best_accuracy=jnp.where(better & ~unvalidated, accuracy, state.best_accuracy),
         best_epoch=jnp.where(better, epoch, state.best_epoch),
         epoch=epoch,
     )
