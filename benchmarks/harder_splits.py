@@ -36,7 +36,7 @@ from jaxboost.errors import InputError
 from jaxboost.inference import fit_temperature
 from jaxboost.modalities.pooled_columns import pooled_columns
 from jaxboost.training.member import Member
-from jaxboost.training.roster import make_roster, reference_rows
+from jaxboost.training.roster import make_roster, reader_steps, reference_rows
 
 _CONFIG = config_flags.DEFINE_config_file("config", "configs/quick.py")
 _EPOCHS = flags.DEFINE_integer("epochs", 10, "of every network", lower_bound=2)
@@ -60,7 +60,7 @@ def network_probabilities(
         rows = np.setdiff1d(split.train, tenth)
         kept.append(tenth)
         known = np.isin(everyone, rows) if config.data.relatives else np.zeros(1, bool)
-        normalizer = fit_normalizer(dataset.features, rows, known)
+        normalizer = fit_normalizer(dataset.features, rows, known, reader_steps(config))
         members.append(Member(f"split_{i}", rows, tenth, normalizer, first.hyperparameters))
     trained = train(config, dataset, members, len(first.train), reference)
     on_tenth = score(config, dataset, trained, kept, reference)

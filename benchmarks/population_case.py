@@ -61,8 +61,8 @@ def widened(width: int, batch: int, crystals: int) -> ConfigDict:
     for name in ("scalar_widths", "electron_widths", "classifier_widths"):
         network[name] = (width,) * len(network[name])
     config.optimizer.batch = batch
-    # The PyTorch side has neither recall nor waves along columns.
-    network.recall_width = network.frequencies = 0
+    # The PyTorch side has neither recall nor waves along columns, and no column reader.
+    network.recall_width = network.frequencies = network.reader_width = 0
     config.objective.column_dropout = config.kfold.dropout = config.full.dropout = config.ensemble.dropout
     # torch.compile makes a dropout rate a constant of its program: members that differ would each need their own.
     config.ensemble.dropout_step = 0.0

@@ -78,7 +78,7 @@ def narrowed(config: ConfigDict) -> ConfigDict:
     network = config.network
     for name in ("token", "crystal_width", "crystal_layers", "radial", "kspace_width", "kspace_layers"):
         network[name] //= 2
-    for name in ("group_width", "fusion_width"):
+    for name in ("group_width", "fusion_width", "reader_width"):
         network[name] //= 2
     for name in ("scalar_widths", "electron_widths", "classifier_widths"):
         network[name] = tuple(width // 2 for width in network[name][: -(-len(network[name]) // 2)])

@@ -44,6 +44,7 @@ def featurizer_settings(config: ConfigDict) -> FeaturizerSettings:
 def network_settings(config: ConfigDict, classes: int) -> NetworkSettings:
     """Of `config.network`; dtype 'auto' is bfloat16 on accelerators, float32 on CPUs."""
     fields = config.network.to_dict()
+    del fields["reader_steps"]  # the network reads what it is given
     if fields["dtype"] == "auto":
         fields["dtype"] = "float32" if jax.default_backend() == "cpu" else "bfloat16"
     fields |= {name: tuple(value) for name, value in fields.items() if isinstance(value, tuple | list)}

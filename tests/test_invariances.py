@@ -90,13 +90,14 @@ def scorer():
     base = concatenate([featurize_one(s, SETTINGS) for s in PROTOTYPES.values()])
     labels = np.arange(len(base))
     reference = make_reference(base, labels, labels)
-    normalizer = fit_normalizer(base, labels, np.ones(len(base), bool))
+    normalizer = fit_normalizer(base, labels, np.ones(len(base), bool), 3)
     network = Network(
         NetworkSettings(
             classes=5, cutoff=7.0, token=16, crystal_width=16, crystal_layers=2, radial=8, kspace_width=16,
             kspace_layers=1, kspace_heads=2, kspace_widths=(16,), scalar_widths=(16,), electron_widths=(16,),
             frequencies=2, column_width=2, group_width=4,
-            fusion="attention", fusion_heads=2, fusion_width=16, classifier_widths=(16, 16), recall_width=8,
+            fusion="attention", fusion_heads=2, fusion_width=16, classifier_widths=(16, 16),
+            reader_width=8, reader_layers=2, recall_width=8,
             dtype="float32",
         )
     )  # fmt: skip

@@ -32,7 +32,7 @@ def shrink(config: ConfigDict) -> None:
     config.crystal.neighbors = 4
     config.crystal.cutoff = 5.0
     network = config.network
-    network.token = network.crystal_width = network.kspace_width = network.fusion_width = 8
+    network.token = network.crystal_width = network.kspace_width = network.fusion_width = network.reader_width = 8
     network.crystal_layers = network.kspace_layers = 1
     network.kspace_heads = network.fusion_heads = 2
     network.radial = network.group_width = 4

@@ -62,6 +62,10 @@ def get_config() -> ConfigDict:
     network.fusion_heads = 8
     network.fusion_width = 1024
     network.classifier_widths = (1024, 1024, 1024, 1024)
+    # A plain network over all columns side by side, with an opinion of its own (jaxboost/models/column_reader.py).
+    network.reader_width = 1024  # 0: none
+    network.reader_layers = 3
+    network.reader_steps = 8  # that the range of each column is cut in
     network.recall_width = 0  # of the space in which the nearest training crystals vote too; 0: none, 64 cost accuracy
     network.dtype = "auto"  # of the matrix work: bfloat16 on accelerators, float32 on CPUs
 
@@ -95,7 +99,7 @@ def get_config() -> ConfigDict:
     config.kfold = kfold = ConfigDict()
     kfold.folds = 5
     kfold.epochs = 20
-    kfold.patience = 10  # epochs without a better validation accuracy
+    kfold.patience = 10  # epochs without a lower validation loss; the epoch with the least is kept
     kfold.cycle_epochs = 19
     kfold.cycles = 0  # 0: as many as fill the epochs (the predecessor's 2 left a tail that trained nothing)
     kfold.dropout = 0.25

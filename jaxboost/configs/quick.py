@@ -29,4 +29,5 @@ def get_config() -> ConfigDict:
     network.group_width = 16
     network.fusion_width = 256
     network.classifier_widths = (256, 256, 256, 256)
+    network.reader_width = 384
     return config

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxboost.crystal.elements import ELEMENT_PROPERTIES
+from jaxboost.data.column_steps import climbed, quantile_edges
 from jaxboost.data.isopointal import Relatives, columns
 from jaxboost.data.views import View, displaced
 from jaxboost.errors import InputError
@@ -17,6 +18,7 @@ from jaxboost.modalities.kspace_graph import space_group_arrays
 from jaxboost.modalities.scalars import strain_response
 from jaxboost.models.batch import Array, Batch, SymmetryTables
 
+_STEPPED = ("kspace_columns", "scalars", "electrons")
 CLIP = 10.0  # standard deviations; a rare column would otherwise drown the rest
 
 
@@ -53,8 +55,9 @@ class Materials(NamedTuple):
 
 class Normalizer(NamedTuple):
     """What the training rows of one member give: mean and standard deviation of each column, `known` [m], which
-    crystals of the reference (`isopointal.Reference`) are among them, and by what columns are multiplied afterwards
-    (`training/column_weights.py`), also those that relatives say; [1] where all alike.
+    crystals of the reference (`isopointal.Reference`) are among them, by what columns are multiplied afterwards
+    (`training/column_weights.py`), also those that relatives say, [1] where all alike, and the edges of their steps
+    (`column_steps.quantile_edges`), one of no width where nobody reads steps.
     """
 
     points_mean: Array
@@ -72,6 +75,9 @@ class Normalizer(NamedTuple):
     relatives_weight: Array = np.ones(1, np.float32)
     electrons_weight: Array = np.ones(1, np.float32)
     kspace_columns_weight: Array = np.ones(1, np.float32)
+    scalars_edges: Array = np.zeros((1, 2), np.float32)
+    electrons_edges: Array = np.zeros((1, 2), np.float32)
+    kspace_columns_edges: Array = np.zeros((1, 2), np.float32)
 
 
 def make_materials(features: Features, possible: np.ndarray, label: np.ndarray, relatives: Relatives) -> Materials:
@@ -134,8 +140,10 @@ def symmetry_tables() -> SymmetryTables:
     )
 
 
-def fit_normalizer(features: Features, rows: np.ndarray, known: np.ndarray) -> Normalizer:
+def fit_normalizer(features: Features, rows: np.ndarray, known: np.ndarray, steps: int) -> Normalizer:
     """Column means and deviations over the given rows; constant columns get deviation 1, NaN is left out.
+
+    The range of the columns that a column reader reads is cut in `steps`.
 
     `known` [m] says which crystals of the reference are among the rows.
     """
@@ -143,7 +151,7 @@ def fit_normalizer(features: Features, rows: np.ndarray, known: np.ndarray) -> N
     points = features.points[rows][groups.present[number]]
     lines = features.lines[rows][groups.line[number][..., 0] > 0]
     values = {"points": points, "lines": lines}
-    values |= {name: getattr(features, name)[rows] for name in ("kspace_columns", "scalars", "electrons")}
+    values |= {name: getattr(features, name)[rows] for name in _STEPPED}
     fitted = {}
     for name, value in values.items():
         there = np.isfinite(value)
@@ -153,6 +161,8 @@ def fit_normalizer(features: Features, rows: np.ndarray, known: np.ndarray) -> N
         std = np.sqrt(variance)
         fitted[f"{name}_mean"] = mean.astype(np.float32)
         fitted[f"{name}_std"] = np.where(std < 1e-4, 1.0, std).astype(np.float32)
+        if name in _STEPPED:
+            fitted[f"{name}_edges"] = quantile_edges(value, steps)
     return Normalizer(**fitted, known=known)
 
 
@@ -212,6 +222,11 @@ def gather(
         mean, std, weight = (getattr(normalizer, f"{name}_{what}") for what in ("mean", "std", "weight"))
         return _standard(values, mean, std) * weight
 
+    def steps(name: str, values: Array) -> jax.Array:
+        edges, weight = (getattr(normalizer, f"{name}_{what}") for what in ("edges", "weight"))
+        found = climbed(values, edges) * _of_steps(edges, weight)[:, None]
+        return found.reshape(b, -1)
+
     related = (materials.relative[row], materials.relative_distance[row], materials.relative_label)
     relatives = columns(*related, normalizer.known, materials.possible.shape[1], jnp)
     return Batch(
@@ -228,6 +243,9 @@ def gather(
         kspace_columns=standard("kspace_columns", materials.kspace_columns[row]),
         scalars=jnp.concatenate([standard("scalars", scalars), relatives * normalizer.relatives_weight], axis=1),
         electrons=standard("electrons", materials.electrons[row]),
+        kspace_steps=steps("kspace_columns", materials.kspace_columns[row]),
+        scalars_steps=steps("scalars", scalars),
+        electrons_steps=steps("electrons", materials.electrons[row]),
         mask=materials.mask[row] & modalities,
         possible=materials.possible[row],
     )
@@ -235,6 +253,11 @@ def gather(
 
 def _standard(x: Array, mean: Array, std: Array) -> jax.Array:
     return jnp.clip(jnp.where(jnp.isnan(x), 0.0, (x - mean) / std), -CLIP, CLIP)
+
+
+def _of_steps(edges: Array, weight: Array) -> jax.Array:
+    """[f] what the steps of each column are multiplied by: all together count as much as the column does."""
+    return jnp.asarray(weight) / jnp.sqrt(jnp.maximum((jnp.diff(edges) > 0).sum(-1), 1))
 
 
 def node_budget(sizes: np.ndarray, batch: int, *, multiple: int = 32) -> int:

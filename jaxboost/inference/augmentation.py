@@ -120,8 +120,9 @@ def _decide(network: Network, batch: Batch, tables: SymmetryTables, memory: Memo
     batch = batch._replace(scalars=jnp.concatenate([batch.scalars[:, :-relatives], theirs], axis=1))
     modality = jnp.arange(len(MODALITIES))
     of_modalities = donors[:, modality]
-    tokens, mask = network.encode(batch, tables)[of_modalities, modality], batch.mask[of_modalities, modality]
-    logits, out = network.decide(tokens, mask, batch.possible[donors[:, RULES]], memory)
+    encoded = jax.tree.map(lambda x: x[of_modalities, modality], network.encode(batch, tables))
+    mask = batch.mask[of_modalities, modality]
+    logits, out = network.decide(encoded, mask, batch.possible[donors[:, RULES]], memory)
     return Scored(logits, out["modality_attention"], out["cross_attention"])
 
 

@@ -44,6 +44,8 @@ class Batch(NamedTuple):
       lines: [b, p, p, c] what it puts on the lines between them, standardised; anything where no line is.
       kspace_columns: [b, f] `points` and `lines` pooled over the crystal's own, standardised, zero where unknown.
       scalars, electrons: [b, f] likewise; scalars end with what relatives are known to be.
+      kspace_steps, scalars_steps, electrons_steps: [b, f steps] how far along each step of its range each of these
+        columns is (`column_steps.climbed`), but those of relatives.
       mask: [b, 4] bool, which modalities are there.
       possible: [b, class] bool, which classes symmetry and filling allow.
     """
@@ -61,5 +63,8 @@ class Batch(NamedTuple):
     kspace_columns: jax.Array
     scalars: jax.Array
     electrons: jax.Array
+    kspace_steps: jax.Array
+    scalars_steps: jax.Array
+    electrons_steps: jax.Array
     mask: jax.Array
     possible: jax.Array

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxboost.data.batches import Materials
 from jaxboost.models import Memory, Network, SymmetryTables
 from jaxboost.models.batch import Array
+from jaxboost.models.network import agreed
 from jaxboost.models.recall import joined
 from jaxboost.training.member import Hyperparameters
 from jaxboost.training.memory import Drawn
@@ -70,6 +71,9 @@ def batch_loss(
 
     `said` [b, class] is what the member's teacher says of the batch.
 
+    The column reader has a loss of its own, of plain crystals: two opinions that were trained as one would lean on each
+    other, and it is because they do not that their mean is better than either.
+
     What is recalled has a loss of its own. The crystals of the batch vote beside those drawn from the memory, since
     their embeddings alone move along: without them the space is worse (docs/results.md, Recall). Crystals of the same
     formula have no vote: those that the network will be asked about have none of theirs among the training crystals.
@@ -96,6 +100,10 @@ def batch_loss(
         return jnp.where(mix, across, plain).mean()
 
     loss = loss_of(logits)
+    if network.settings.reader_width:
+        read = apply({"params": params}, out["read"], batch.possible, method="penalised")
+        loss += focal_loss(read, labels, targets, gamma=settings.gamma).mean()
+        logits = agreed(logits, read)
     if network.settings.recall_width:
         present = Drawn(Memory(out["embedding"], labels, rows >= 0), rows)
         voters = jax.tree.map(lambda *parts: jnp.concatenate(parts), drawn, present)

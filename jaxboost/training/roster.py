@@ -23,11 +23,12 @@ def make_roster(config: ConfigDict, splits: Splits, features: Features) -> list[
     """
     usable = splits.fold >= 0
     reference = reference_rows(splits) if config.data.relatives else None
+    fitted = (features, reference, reader_steps(config))
     members = []
     for k in range(config.kfold.folds):
         validation = splits.fold == k
         figures = _figures(config, config.kfold, _SEEDS["kfold"] + k)
-        members.append(_member(f"kfold_{k}", usable & ~validation, validation, figures, features, reference))
+        members.append(_member(f"kfold_{k}", usable & ~validation, validation, figures, *fitted))
     for i in range(config.ensemble.members):
         validation = splits.ensemble_validation[i]
         figures = _figures(config, config.ensemble, _SEEDS["ensemble"] + i)._replace(
@@ -35,15 +36,20 @@ def make_roster(config: ConfigDict, splits: Splits, features: Features) -> list[
             weight_decay=config.optimizer.weight_decay * (1 + i * config.ensemble.weight_decay_step),
             mixup_alpha=config.ensemble.mixup_alpha + i * config.ensemble.mixup_alpha_step,
         )
-        members.append(_member(f"ensemble_{i}", usable & ~validation, validation, figures, features, reference))
+        members.append(_member(f"ensemble_{i}", usable & ~validation, validation, figures, *fitted))
     figures = _figures(config, config.full, _SEEDS["full"])
-    members.append(_member("full", usable, np.zeros_like(usable), figures, features, reference))
+    members.append(_member("full", usable, np.zeros_like(usable), figures, *fitted))
     return members
 
 
 def reference_rows(splits: Splits) -> np.ndarray:
     """Rows that the reference of a run is made of: those that some member sees."""
     return np.flatnonzero(splits.fold >= 0)
+
+
+def reader_steps(config: ConfigDict) -> int:
+    """In how many steps columns are cut: 1 where no reader reads them."""
+    return config.network.reader_steps if config.network.reader_width else 1
 
 
 def _figures(config: ConfigDict, kind: ConfigDict, seed: int) -> Hyperparameters:
@@ -73,7 +79,9 @@ def _member(
     figures: Hyperparameters,
     features: Features,
     reference: np.ndarray | None,
+    steps: int,
 ) -> Member:
     rows = np.flatnonzero(train)
     known = np.zeros(1, bool) if reference is None else train[reference]
-    return Member(name, rows, np.flatnonzero(validation), fit_normalizer(features, rows, known), figures)
+    normalizer = fit_normalizer(features, rows, known, steps)
+    return Member(name, rows, np.flatnonzero(validation), normalizer, figures)

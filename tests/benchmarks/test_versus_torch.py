@@ -28,7 +28,8 @@ HYPER = Hyperparameters(
 NETWORK = NetworkSettings(
     classes=3, cutoff=5.0, token=8, crystal_width=8, crystal_layers=1, radial=4, kspace_width=8, kspace_layers=1,
     kspace_heads=2, kspace_widths=(8,), scalar_widths=(8, 8), electron_widths=(8,), frequencies=0, column_width=1,
-    group_width=2, fusion="attention", fusion_heads=2, fusion_width=8, classifier_widths=(8,), recall_width=0,
+    group_width=2, fusion="attention", fusion_heads=2, fusion_width=8, classifier_widths=(8,),
+    reader_width=0, reader_layers=2, recall_width=0,
     dtype="float32",
 )  # fmt: skip
 
@@ -42,7 +43,7 @@ def case() -> PopulationCase:
     features = concatenate([featurize_one(prototype(name, pair, 5.0), settings) for name in names for pair in pairs])
     labels = np.repeat([0, 1, 2], len(pairs))
     rows = np.random.default_rng(0).permutation(len(labels))
-    member = Member("kfold_0", rows, rows[:0], fit_normalizer(features, rows, np.zeros(1, bool)), HYPER)
+    member = Member("kfold_0", rows, rows[:0], fit_normalizer(features, rows, np.zeros(1, bool), 3), HYPER)
     training = TrainingSettings(
         steps_per_epoch=2 * STEPS, steps_per_call=STEPS, nodes=node_budget(features.n_orbits, BATCH), cutoff=5.0,
         neighbors=6, jitter=0.02, strain=0.01, gamma=2.0, smoothing=0.1, taught=0.0,

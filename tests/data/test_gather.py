@@ -23,7 +23,7 @@ def pack():
     rows, labels = np.arange(6), np.array([0, 1, 1, 0, 0, 1])
     relatives = find_relatives(features, make_reference(features, labels, rows), 3)
     materials = make_materials(features, np.ones((6, 2), bool), labels, relatives)
-    normalizer = fit_normalizer(features, rows, np.ones(6, bool))
+    normalizer = fit_normalizer(features, rows, np.ones(6, bool), 3)
 
     def packed(**weights):
         return gather(

@@ -28,14 +28,14 @@ def test_what_cannot_be_computed_is_masked_and_nothing_else(features):
 
 @pytest.mark.parametrize("rows", [[0, 1, 2, 3], [1], [1, 1]])
 def test_a_normalizer_is_finite_where_some_or_all_lack_it(features, rows):
-    for array in fit_normalizer(features, np.array(rows), np.zeros(1, bool)):
+    for array in fit_normalizer(features, np.array(rows), np.zeros(1, bool), 3):
         assert np.isfinite(array).all()
 
 
 def test_unknown_scalars_are_left_out_of_the_mean(features):
     scalars = features.scalars.copy()
     scalars[0], scalars[:, 7] = np.nan, np.nan
-    normalizer = fit_normalizer(replace(features, scalars=scalars), np.arange(4), np.zeros(1, bool))
+    normalizer = fit_normalizer(replace(features, scalars=scalars), np.arange(4), np.zeros(1, bool), 3)
     known = np.isfinite(scalars[1:]).all(axis=0)
     np.testing.assert_allclose(normalizer.scalars_mean[known], scalars[1:, known].mean(0), rtol=1e-5, atol=1e-6)
     assert normalizer.scalars_mean[7] == 0 and normalizer.scalars_std[7] == 1

@@ -25,7 +25,7 @@ def test_the_greatest_of_the_points_has_its_whole_gradient():
     count = len(structures)
     materials = make_materials(features, np.ones((count, 2), bool), np.zeros(count, int), no_relatives(count))
     materials, tables = jax.tree.map(jnp.asarray, (materials, symmetry_tables()))
-    normalizer = fit_normalizer(features, np.arange(count), np.zeros(1, bool))
+    normalizer = fit_normalizer(features, np.arange(count), np.zeros(1, bool), 3)
     batch = gather(
         materials, jnp.arange(count), nodes=64, normalizer=normalizer, modalities=jnp.ones(4, bool), cutoff=5.0
     )

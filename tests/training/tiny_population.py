@@ -24,7 +24,8 @@ NETWORK = NetworkSettings(
     classes=2, cutoff=5.0, token=8, crystal_width=8, crystal_layers=1, radial=4, kspace_width=8, kspace_layers=1,
     kspace_heads=2, kspace_widths=(8,), scalar_widths=(8,), electron_widths=(8,), frequencies=2, column_width=2,
     group_width=2, fusion="attention",
-    fusion_heads=2, fusion_width=8, classifier_widths=(8,), recall_width=0, dtype="float32",
+    fusion_heads=2, fusion_width=8, classifier_widths=(8,),
+    reader_width=8, reader_layers=2, recall_width=0, dtype="float32",
 )  # fmt: skip
 
 
@@ -37,7 +38,7 @@ def tiny_population() -> tuple[dict[str, Member], Workshop]:
     labels = np.repeat([0, 1], len(pairs))
     rows = np.random.default_rng(0).permutation(len(labels))
     train, validation = rows[:32], rows[32:]
-    normalizer = fit_normalizer(features, train, np.zeros(1, bool))
+    normalizer = fit_normalizer(features, train, np.zeros(1, bool), 3)
     hypers = {
         "kfold_0": (HYPER, validation),
         "kfold_1": (HYPER._replace(seed=2, dropout=0.3), validation),
