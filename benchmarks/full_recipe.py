@@ -71,8 +71,10 @@ def scaled(config: ConfigDict, scale: float) -> None:
     for name in ("crystal_layers", "kspace_layers"):
         network[name] = max(round(scale * network[name]), 1)
     size = lambda width: max(round(scale * width / 16), 1) * 16  # noqa: E731
-    for name in ("token", "crystal_width", "kspace_width", "fusion_width", "reader_width"):
+    for name in ("token", "crystal_width", "kspace_width", "fusion_width"):
         network[name] = size(network[name])
+    if network.reader_width:
+        network.reader_width = size(network.reader_width)
     for name in ("kspace_widths", "scalar_widths", "electron_widths", "classifier_widths"):
         network[name] = tuple(map(size, network[name]))
 
