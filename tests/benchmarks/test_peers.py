@@ -114,7 +114,7 @@ def _batch(element, of, multiplicity, target, distance):
     none = np.zeros((2, 0))
     return Batch(
         element, np.zeros_like(element), multiplicity, of, target, distance, np.full(len(element), 8.0),
-        np.ones(2, int), none, none, none, none, none, np.ones((2, 4), bool), np.ones((2, 5), bool),
+        np.ones(2, int), *[none] * 8, np.ones((2, 4), bool), np.ones((2, 5), bool),
     )  # fmt: skip
 
 
