@@ -23,7 +23,7 @@ KSPACE, SCALARS, ELECTRONS = 1, 2, 3
 def case():
     """(network, settings, its params, a batch, tables, the rest of what `batch_loss` takes)."""
     members, whole = tiny_population()
-    member, network = members["kfold_0"], Network(NETWORK)
+    member, network = members["kfold_0"], Network(replace(NETWORK, reader_width=8))
     rows = jnp.asarray(member.train[:BATCH])
     materials, tables = jax.tree.map(jnp.asarray, (whole.materials, whole.tables))
     params = init_program(network, whole.settings, 40)(STILL, member.normalizer, materials, tables).params

@@ -74,7 +74,7 @@ def main() -> int:
     members = [
         replace(few["kfold_0"], name=f"m{own['seed']}", hyperparameters=hyper._replace(**own)) for own in figures
     ]
-    network = SmallNetwork(replace(workshop.network.settings, reader_width=0))
+    network = SmallNetwork(workshop.network.settings)
     # What was compiled for a mesh is not compiled again.
     loop.init_program = functools.cache(init_program)
     loop.population_program = functools.cache(population_program)

@@ -25,7 +25,7 @@ NETWORK = NetworkSettings(
     kspace_heads=2, kspace_widths=(8,), scalar_widths=(8,), electron_widths=(8,), frequencies=2, column_width=2,
     group_width=2, fusion="attention",
     fusion_heads=2, fusion_width=8, classifier_widths=(8,),
-    reader_width=8, reader_layers=2, recall_width=0, dtype="float32",
+    reader_width=0, reader_layers=2, recall_width=0, dtype="float32",
 )  # fmt: skip
 
 
