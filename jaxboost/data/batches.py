@@ -143,9 +143,8 @@ def symmetry_tables() -> SymmetryTables:
 def fit_normalizer(features: Features, rows: np.ndarray, known: np.ndarray, steps: int) -> Normalizer:
     """Column means and deviations over the given rows; constant columns get deviation 1, NaN is left out.
 
-    The range of the columns that a column reader reads is cut in `steps`.
-
-    `known` [m] says which crystals of the reference are among the rows.
+    The range of each column that a column reader reads is cut in `steps`; 0 for no reader. `known` [m] says which
+    crystals of the reference are among the rows.
     """
     groups, number = space_group_arrays(), features.space_group[rows]
     points = features.points[rows][groups.present[number]]
@@ -161,7 +160,7 @@ def fit_normalizer(features: Features, rows: np.ndarray, known: np.ndarray, step
         std = np.sqrt(variance)
         fitted[f"{name}_mean"] = mean.astype(np.float32)
         fitted[f"{name}_std"] = np.where(std < 1e-4, 1.0, std).astype(np.float32)
-        if name in _STEPPED:
+        if steps and name in _STEPPED:
             fitted[f"{name}_edges"] = quantile_edges(value, steps)
     return Normalizer(**fitted, known=known)
 

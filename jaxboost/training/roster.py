@@ -48,8 +48,8 @@ def reference_rows(splits: Splits) -> np.ndarray:
 
 
 def reader_steps(config: ConfigDict) -> int:
-    """In how many steps columns are cut: 1 where no reader reads them."""
-    return config.network.reader_steps if config.network.reader_width else 1
+    """In how many steps columns are cut: 0 where no reader reads them."""
+    return config.network.reader_steps if config.network.reader_width else 0
 
 
 def _figures(config: ConfigDict, kind: ConfigDict, seed: int) -> Hyperparameters:

@@ -51,6 +51,19 @@ def test_a_column_is_multiplied_by_its_weight_after_all(pack, name):
     np.testing.assert_array_equal(found[:, own:], values[:, own:])
 
 
+@pytest.mark.parametrize("name", ["scalars", "electrons", "kspace_columns"])
+def test_the_steps_of_a_column_count_together_as_much_as_it_does(pack, name):
+    field = "kspace_steps" if name == "kspace_columns" else f"{name}_steps"
+    steps = np.asarray(getattr(pack(), field)).reshape(6, -1, 3)
+    # At the ends of its range a value is at -1 or 1 of all steps; a column that is the same everywhere has none.
+    largest = (steps**2).sum(-1).max(0)
+    np.testing.assert_allclose(largest[largest > 0], 1, rtol=1e-5)
+    assert largest.any()
+    weight = np.linspace(0, 20, steps.shape[1]).astype(np.float32)
+    found = np.asarray(getattr(pack(**{f"{name}_weight": weight}), field)).reshape(steps.shape)
+    np.testing.assert_allclose(found, steps * weight[:, None], rtol=1e-6)
+
+
 def test_what_relatives_say_has_weights_of_its_own(pack):
     values, weight = np.asarray(pack().scalars), np.arange(RELATIVES, dtype=np.float32)
     found = np.asarray(pack(relatives_weight=weight).scalars)
