@@ -143,6 +143,8 @@ def member_call(
         loss = jnp.where(count > 0, loss_sum / jnp.maximum(count, 1), jnp.nan).astype(jnp.float32)
         return keep_best(state, loss, accuracy), loss, accuracy
 
+    # The reader's loss is added to the classifier's; the log has their mean, which stands beside the validation's.
+    opinions = 2 if network.settings.reader_width else 1
     nan = jnp.float32(jnp.nan)
     is_last = offset + settings.steps_per_call >= settings.steps_per_epoch
     state, loss, accuracy = jax.lax.cond(is_last, finish, lambda state: (state, nan, nan), state)
@@ -150,7 +152,7 @@ def member_call(
         trained=jnp.bool_(True),
         diverged=jnp.where(failing.any(), failing.argmax(), -1).astype(jnp.int32),
         lr=jnp.float32(schedule_of(hyper, settings)(numbers[-1])),
-        train_loss=losses.mean(),
+        train_loss=losses.mean() / opinions,
         train_accuracy=accuracies.mean().astype(jnp.float32),
         validation_loss=loss,
         validation_accuracy=accuracy,
