@@ -44,8 +44,19 @@ def write_config(folder: Path) -> Path:
     return folder / "tiny.py"
 
 
-def start(*arguments: str, **environment: str) -> subprocess.Popen:
-    command = [sys.executable, str(ROOT / "main.py"), *map(str, arguments)]
+# What Python prints goes to a file of its own, and not where the libraries below it print.
+APART = """
+import runpy, sys
+path, *arguments = sys.argv[1:]
+sys.stdout, sys.argv = open(path, "w", buffering=1), ["main.py", *arguments]
+runpy.run_path("main.py", run_name="__main__")
+"""
+
+
+def start(*arguments: str, spoken: Path | None = None, **environment: str) -> subprocess.Popen:
+    """A call under way; with `spoken` the program's own standard output is that file."""
+    program = ["-c", APART, str(spoken)] if spoken else [str(ROOT / "main.py")]
+    command = [sys.executable, *program, *map(str, arguments)]
     return subprocess.Popen(
         command, cwd=ROOT, env=ENVIRONMENT | environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
