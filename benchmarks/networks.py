@@ -89,7 +89,7 @@ def train(
 ) -> list[TrainedMember]:
     """The members, trained as one population: one network, and `train_rows` rows make an epoch for each of them.
 
-    `reference` is that of the members (`reference_of`).
+    `reference` is that of the members (`reference_of`). Members that were taught before are not taught again.
 
     Raises:
       InputError: a member met a gradient that is not finite.
@@ -98,7 +98,8 @@ def train(
     epochs = max(member.hyperparameters.epochs for member in members)
     with tempfile.TemporaryDirectory() as folder:
         workshop = workshop_of(config, dataset, len(members), train_rows, reference, Path(folder), epochs)
-        members = teach(config, dataset, members, workshop)
+        if any(member.taught is None for member in members):
+            members = teach(config, dataset, members, workshop)
         with bar("training", epochs) as progress:
 
             def report(done: Progress) -> None:

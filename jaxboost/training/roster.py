@@ -27,17 +27,17 @@ def make_roster(config: ConfigDict, splits: Splits, features: Features) -> list[
     members = []
     for k in range(config.kfold.folds):
         validation = splits.fold == k
-        figures = _figures(config, config.kfold, _SEEDS["kfold"] + k)
+        figures = figures_of(config, config.kfold, _SEEDS["kfold"] + k)
         members.append(_member(f"kfold_{k}", usable & ~validation, validation, figures, *fitted))
     for i in range(config.ensemble.members):
         validation = splits.ensemble_validation[i]
-        figures = _figures(config, config.ensemble, _SEEDS["ensemble"] + i)._replace(
+        figures = figures_of(config, config.ensemble, _SEEDS["ensemble"] + i)._replace(
             dropout=config.ensemble.dropout + i * config.ensemble.dropout_step,
             weight_decay=config.optimizer.weight_decay * (1 + i * config.ensemble.weight_decay_step),
             mixup_alpha=config.ensemble.mixup_alpha + i * config.ensemble.mixup_alpha_step,
         )
         members.append(_member(f"ensemble_{i}", usable & ~validation, validation, figures, *fitted))
-    figures = _figures(config, config.full, _SEEDS["full"])
+    figures = figures_of(config, config.full, _SEEDS["full"])
     members.append(_member("full", usable, np.zeros_like(usable), figures, *fitted))
     return members
 
@@ -52,7 +52,8 @@ def reader_steps(config: ConfigDict) -> int:
     return config.network.reader_steps if config.network.reader_width else 0
 
 
-def _figures(config: ConfigDict, kind: ConfigDict, seed: int) -> Hyperparameters:
+def figures_of(config: ConfigDict, kind: ConfigDict, seed: int) -> Hyperparameters:
+    """Those of a member of `config.kfold`, `ensemble` or `full`; `seed` is added to that of the config."""
     warmup = config.optimizer.warmup_epochs
     return Hyperparameters(
         seed=config.seed * 10_000 + seed,
