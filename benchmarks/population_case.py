@@ -56,13 +56,13 @@ def widened(width: int, batch: int, crystals: int) -> ConfigDict:
     config.data.embedded_crystals = crystals
     config.tight_binding.enabled = False
     network = config.network
-    for name in ("token", "crystal_width", "kspace_width", "fusion_width"):
+    for name in ("token", "crystal_width", "kspace_width", "fusion_width", "reader_width"):
         network[name] = width
     for name in ("scalar_widths", "electron_widths", "classifier_widths"):
         network[name] = (width,) * len(network[name])
     config.optimizer.batch = batch
-    # The PyTorch side has neither recall nor waves along columns, and no column reader.
-    network.recall_width = network.frequencies = network.reader_width = 0
+    # The PyTorch side has neither recall nor waves along columns.
+    network.recall_width = network.frequencies = 0
     config.objective.column_dropout = config.kfold.dropout = config.full.dropout = config.ensemble.dropout
     # torch.compile makes a dropout rate a constant of its program: members that differ would each need their own.
     config.ensemble.dropout_step = 0.0

@@ -115,7 +115,7 @@ def loss_of_flax(case: PopulationCase, index: int) -> Callable[..., tuple[jax.Ar
             view=view, key=noise_key, cutoff=settings.cutoff,
         )  # fmt: skip
         nothing = draw(loss_key, jnp.zeros((len(materials.label), 1)), materials.label, rows, 1, begun=False)
-        rest = (batch, rows, materials, hyper, tables, nothing, loss_key)
+        rest = (batch, rows, materials, hyper, tables, nothing, None, loss_key)  # nothing teaches it
         return jax.value_and_grad(lambda p: objective.batch_loss(network, settings, p, *rest)[0])(params)
 
     return of_flax

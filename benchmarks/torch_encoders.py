@@ -35,6 +35,9 @@ class TorchBatch:
     kspace_columns: Tensor
     scalars: Tensor
     electrons: Tensor
+    kspace_steps: Tensor
+    scalars_steps: Tensor
+    electrons_steps: Tensor
     mask: Tensor
     possible: Tensor
 

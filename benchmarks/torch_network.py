@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.torch_column_reader import ColumnReader
 from benchmarks.torch_encoders import (
     ABSENT,
     Block,
@@ -116,6 +117,8 @@ class Network(nn.Module):
         self.electron = VectorEncoder(example.electrons.shape[1], s.electron_widths, *sizes)
         self.fusion = Fusion(s, modalities)
         self.classifier = Classifier(s)
+        if s.reader_width:
+            self.reader = ColumnReader(s, example, groups)
         self.penalty = nn.Parameter(torch.full((s.classes,), 2.0))
 
     def fuse(self, batch: TorchBatch, tables: TorchTables, rate: float) -> Tensor:
@@ -131,7 +134,13 @@ class Network(nn.Module):
         return self.fusion(torch.stack(tokens, 1), batch.mask, rate)
 
     def classify(self, fused: Tensor, possible: Tensor, rate: float) -> Tensor:
-        return self.classifier(fused, rate) - torch.where(possible, 0.0, F.softplus(self.penalty))
+        return self.penalised(self.classifier(fused, rate), possible)
+
+    def read(self, batch: TorchBatch, rate: float) -> Tensor:
+        return self.penalised(self.reader(batch, rate), batch.possible)
+
+    def penalised(self, logits: Tensor, possible: Tensor) -> Tensor:
+        return logits - torch.where(possible, 0.0, F.softplus(self.penalty))
 
 
 _KINDS = {nn.Linear: "Dense", nn.LayerNorm: "LayerNorm", nn.Embedding: "Embed"}
@@ -150,6 +159,10 @@ def _parts(module: nn.Module) -> Iterator[nn.Module]:
 def _paths(module: nn.Module, scope: tuple[str, ...]) -> Iterator[tuple[nn.Module, list[tuple[str, ...]]]]:
     """Modules with parameters of their own, and the paths of the Flax modules that they stand for."""
     yield module, [scope]
+    if isinstance(module, ColumnReader):
+        for name, part in module.named_parts():
+            yield part, [(*scope, name)]
+        return
     counts: Counter[str] = Counter()
 
     def numbered(kind: str) -> tuple[str, ...]:

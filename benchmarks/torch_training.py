@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmarks.torch_column_reader import Steps
 from benchmarks.torch_encoders import TorchBatch, TorchTables
 from benchmarks.torch_network import Network
 from jaxboost.data.batches import CLIP, Materials, Normalizer
@@ -95,6 +96,13 @@ class MemberMaterials:
         self.strain_constant, self.strain_proportional = (
             _tensor(x) for x in (m.strain_constant, m.strain_proportional)
         )
+        climb = {
+            name: Steps(_tensor(getattr(n, f"{name}_edges")), _tensor(getattr(n, f"{name}_weight")))
+            for name in ("kspace_columns", "scalars", "electrons")
+        }
+        self.kspace_steps = climb["kspace_columns"](_tensor(m.kspace_columns))
+        self.electrons_steps = climb["electrons"](_tensor(m.electrons))
+        self.scalars_steps = climb["scalars"]  # of scalars that a strain moves
 
     def nodes(self, rows: Tensor) -> int:
         """Orbits of the crystals of a batch."""
@@ -136,6 +144,9 @@ class MemberMaterials:
                 [_standard(scalars, self.scalars_mean, self.scalars_std) * self.scalars_weight, self.relatives[rows]], 1
             ),
             electrons=self.electrons[rows],
+            kspace_steps=self.kspace_steps[rows],
+            scalars_steps=self.scalars_steps(scalars),
+            electrons_steps=self.electrons_steps[rows],
             mask=self.mask[rows],
             possible=self.possible[rows],
         )
@@ -176,14 +187,29 @@ def batch_loss(
         fused = share * fused + (1 - share) * fused[partner]
         possible = possible | possible[partner]
     logits = network.classify(fused, possible, rate)
+    if partner is None:
+        loss = focal_loss(logits, labels, settings)
+    else:
+        one, other = (
+            F.cross_entropy(logits, own, label_smoothing=settings.smoothing, reduction="none")
+            for own in (labels, labels[partner])
+        )
+        loss = share * one + (1 - share) * other
+    loss = loss.mean()
+    if hasattr(network, "reader"):
+        read = network.read(batch, rate)
+        loss = loss + focal_loss(read, labels, settings).mean()
+        logits = logits.log_softmax(-1) + read.log_softmax(-1)
+    return loss, (logits.argmax(-1) == labels).float().mean()
+
+
+def focal_loss(logits: Tensor, labels: Tensor, settings: TrainingSettings) -> Tensor:
+    """[b], of plain crystals."""
     loss = F.cross_entropy(logits, labels, label_smoothing=settings.smoothing, reduction="none")
-    if partner is not None:
-        other = F.cross_entropy(logits, labels[partner], label_smoothing=settings.smoothing, reduction="none")
-        loss = share * loss + (1 - share) * other
-    elif settings.gamma:
+    if settings.gamma:
         p_true = logits.softmax(-1).gather(1, labels[:, None])[:, 0]
         loss = (1 - p_true).clamp(min=1e-6) ** settings.gamma * loss
-    return loss.mean(), (logits.argmax(-1) == labels).float().mean()
+    return loss
 
 
 class TorchMember:

@@ -20,7 +20,7 @@ from tests.crystals import prototype
 
 torch = pytest.importorskip("torch", reason="torch is not installed: requirements-bench.txt has it")
 
-BATCH, STEPS = 6, 4
+BATCH, STEPS = 6, 6  # the last of these steps is the first whose batch is not mixed
 HYPER = Hyperparameters(
     seed=3, dropout=0.3, column_dropout=0.3, weight_decay=1e-2, mixup_alpha=0.4, min_lr=1e-4, max_lr=3e-3,
     warmup_epochs=1, cycle_epochs=4, cycles=1, epochs=4, patience=4, modalities=np.array([True, True, True, False]),
@@ -29,8 +29,7 @@ NETWORK = NetworkSettings(
     classes=3, cutoff=5.0, token=8, crystal_width=8, crystal_layers=1, radial=4, kspace_width=8, kspace_layers=1,
     kspace_heads=2, kspace_widths=(8,), scalar_widths=(8, 8), electron_widths=(8,), frequencies=0, column_width=1,
     group_width=2, fusion="attention", fusion_heads=2, fusion_width=8, classifier_widths=(8,),
-    reader_width=0, reader_layers=2, recall_width=0,
-    dtype="float32",
+    reader_width=8, reader_layers=2, recall_width=0, dtype="float32",
 )  # fmt: skip
 
 
@@ -54,7 +53,7 @@ def case() -> PopulationCase:
     possible[::2, 2] = labels[::2] == 2
     materials = make_materials(features, possible, labels, no_relatives(len(labels)))
     materials, tables = jax.tree.map(np.asarray, (materials, symmetry_tables()))
-    batches = np.stack([[rows[:BATCH], rows[BATCH : 2 * BATCH], rows[2 * BATCH :], rows[::3]]]).astype(np.int32)
+    batches = np.stack([[*rows.reshape(3, BATCH), *rows.reshape(BATCH, 3).T]]).astype(np.int32)
     states = initial_states(NETWORK, training, [member], materials, tables)
     return PopulationCase(NETWORK, training, [member], states, batches, materials, tables)
 
