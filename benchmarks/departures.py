@@ -1,22 +1,10 @@
 """Where the recipe departs from its predecessor, and what the predecessor had in that place."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ml_collections import ConfigDict
-
-# What is data of a member: such departures are trained side by side in one program.
-_OF_MEMBERS = frozenset(
-    {
-        "optimizer.max_lr",
-        "optimizer.warmup_epochs",
-        "optimizer.weight_decay",
-        "objective.column_dropout",
-        "kfold.dropout",
-        "kfold.mixup_alpha",
-    }
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +61,3 @@ def departures(config: ConfigDict) -> list[Departure]:
     whole = {path: value for fields in single.values() for path, value in fields.items()}
     whole["optimizer.warmup_epochs"] = max(whole["kfold.epochs"] // 4, 2)
     return [Departure(name, fields) for name, fields in (single | {"all of these": whole}).items()]
-
-
-def by_program(compared: Sequence[Departure]) -> list[list[Departure]]:
-    """The same, in groups whose networks are one program; those that differ in a member's data alone come first."""
-    together = [one for one in compared if one.fields.keys() <= _OF_MEMBERS]
-    apart = [[one] for one in compared if one not in together]
-    return [together, *apart] if together else apart

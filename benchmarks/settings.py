@@ -12,7 +12,6 @@ and training rows is. One view is scored.
 """
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 from scipy.special import softmax
 
-from benchmarks.departures import Departure, by_program, departures
+from benchmarks.departures import Departure, departures
 from benchmarks.grouped_scores import grouped_scores, print_difference, print_header, print_means
 from benchmarks.networks import load, reference_of, score, teach, train, workshop_of
 from benchmarks.row_sets import draw_groups
@@ -57,38 +56,23 @@ def members_of(config: ConfigDict, dataset: Dataset, splits: Splits, lessons: Pa
     return teach(config, dataset, members, workshop_of(config, dataset, len(members), _ROWS.value, *place))
 
 
-def probabilities(
-    config: ConfigDict, dataset: Dataset, splits: Splits, members: list[Member], held: np.ndarray
+def scores_without(
+    one: Departure, config: ConfigDict, dataset: Dataset, splits: Splits, held: np.ndarray, lessons: Path
 ) -> np.ndarray:
-    """[member, n, class] of the rows `held` [n], by members that are one program."""
-    reference = reference_of(dataset, splits)
+    """[seed, n, len(SCORES)] of the rows `held` [n] by networks with the setting put back."""
+    say(one.name)
+    config = one.undone(config)
+    members, reference = members_of(config, dataset, splits, lessons), reference_of(dataset, splits)
     trained = train(config, dataset, members, _ROWS.value, reference)
     there, logits = (
         score(config, dataset, trained, rows, reference)
         for rows in ([member.validation for member in members], [held] * len(members))
     )
-    labels = [dataset.labels[member.validation] for member in members]
-    heat = [fit_temperature(own, right) for own, right in zip(there, labels, strict=True)]
-    return np.stack([softmax(own / one, axis=-1) for own, one in zip(logits, heat, strict=True)])
-
-
-def scores_of(
-    config: ConfigDict, dataset: Dataset, splits: Splits, compared: list[Departure], held: np.ndarray, lessons: Path
-) -> dict[Departure, np.ndarray]:
-    """Departure -> [seed, n, len(SCORES)] of the rows `held` with that one put back."""
-    results = {}
-    for group in by_program(compared):
-        say(", ".join(one.name for one in group))
-        configs = [one.undone(config) for one in group]
-        members = [
-            replace(member, name=f"{member.name}_{i}")
-            for i, own in enumerate(configs)
-            for member in members_of(own, dataset, splits, lessons)
-        ]
-        found = probabilities(configs[0], dataset, splits, members, held)
-        for one, mine in zip(group, np.split(found, len(group)), strict=True):
-            results[one] = np.stack([grouped_scores(p, dataset.labels[held], dataset.classes) for p in mine])
-    return results
+    found = []
+    for member, own, asked in zip(members, there, logits, strict=True):
+        heat = fit_temperature(own, dataset.labels[member.validation])
+        found.append(grouped_scores(softmax(asked / heat, axis=-1), dataset.labels[held], dataset.classes))
+    return np.stack(found)
 
 
 def main(_: list[str]) -> None:
@@ -102,31 +86,35 @@ def main(_: list[str]) -> None:
     if unknown := sorted(set(_ONLY.value) - set(names)):
         raise InputError(f"no settings {', '.join(unknown)}; there are {', '.join(names)}")
     wanted = [one for one in wanted if not _ONLY.value or one.name in _ONLY.value]
-    recipe = Departure("the recipe", {})
     _, dataset, splits = load(config)
     held = np.flatnonzero(splits.fold == 0)
-    with tempfile.TemporaryDirectory() as lessons:
-        results = scores_of(config, dataset, splits, [recipe, *wanted], held, Path(lessons))
     print(
-        f"\n{len(held)} held-out rows, {_ROWS.value} rows to train, {_EPOCHS.value} epochs, batch {_BATCH.value}, "
+        f"{len(held)} held-out rows, {_ROWS.value} rows to train, {_EPOCHS.value} epochs, batch {_BATCH.value}, "
         f"token {config.network.token}, {_SEEDS.value} seeds"
     )
-    print_header("")
-    print_means("recipe", results[recipe].mean(0))
-    formulas, here = dataset.formulas[held], config.copy_and_resolve_references()
-    for one in wanted:
-        changes = [f"{path} {value_at(here, path)}, was {value}" for path, value in one.fields.items()]
-        print(f"\n{one.name}: {'; '.join(changes) if len(changes) < 3 else 'each as above'}")
-        print_means("  put back", results[one].mean(0))
-        print_difference("  worth", results[recipe].mean(0), results[one].mean(0), formulas)
-        print(f"  by seed, 5-class: {by_seed(results[recipe], results[one])}")
+    with tempfile.TemporaryDirectory() as lessons:
+        rest = (config, dataset, splits, held, Path(lessons))
+        recipe = scores_without(Departure("the recipe", {}), *rest)
+        print_header("")
+        print_means("recipe", recipe.mean(0))
+        for one in wanted:
+            without = scores_without(one, *rest)
+            print(f"\n{one.name}: {in_words(one, config)}")
+            print_means("  put back", without.mean(0))
+            print_difference("  worth", recipe.mean(0), without.mean(0), dataset.formulas[held])
+            print(f"  by seed, 5-class: {by_seed(recipe, without)}", flush=True)
 
 
-def value_at(config: ConfigDict, path: str) -> object:
-    """The value of a field, `path` being the names on the way to it."""
-    for name in path.split("."):
-        config = config[name]
-    return config
+def in_words(one: Departure, config: ConfigDict) -> str:
+    """Its fields, as the config has them and as the predecessor had."""
+    flat = config.to_dict()
+    changes = []
+    for path, value in one.fields.items():
+        here = flat
+        for name in path.split("."):
+            here = here[name]
+        changes.append(f"{path} {here}, was {value}")
+    return "; ".join(changes) if len(changes) < 3 else "each as above"
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
-"""What the predecessor had in place of a setting: configs that can be used; what shares a program is one program."""
+"""What the predecessor had in place of a setting: configs that can be used."""
 
 import pytest
 
-from benchmarks.departures import Departure, by_program, departures
+from benchmarks.departures import Departure, departures
 from configs import extreme, quick
-from jaxboost import settings as of
 from jaxboost.limits import check_config
-from jaxboost.training.roster import figures_of
 
 RECIPE = Departure("the recipe", {})
 
@@ -44,18 +42,6 @@ def test_layers_taper_as_the_predecessor_s(recipe):
     assert [width / last[0] for width in last] == [1, 0.5, 0.25, 0.125]
     if recipe is extreme:
         assert (first, last) == ((1024, 768, 512), (1024, 512, 256, 128))
-
-
-def test_what_shares_a_program_differs_in_members_alone(config):
-    groups = by_program([RECIPE, *departures(config)])
-    assert [one.name for group in groups for one in group].count("the recipe") == 1
-    assert groups[0][0] is RECIPE and len(groups[0]) > 1 and all(len(group) == 1 for group in groups[1:])
-    assert sum(map(len, groups)) == 1 + len(departures(config))
-    configs = [one.undone(config) for one in groups[0]]
-    assert len({of.network_settings(own, 5) for own in configs}) == 1
-    assert len({of.training_settings(own, [4] * 1000, 1000) for own in configs}) == 1
-    figures = [figures_of(own, own.kfold, 0)._replace(modalities=()) for own in configs]
-    assert len(set(figures)) == len(figures)
 
 
 def flat(config) -> dict[str, object]:
