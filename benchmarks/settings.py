@@ -4,7 +4,8 @@
 
 `benchmarks/departures.py` lists them. Networks are fold models of the config: each of `--seeds` seeds draws `--rows`
 training rows in whole formulas from folds 2 and on, fold 1 chooses epoch and temperature of every network, fold 0 is
-held out; test and vote rows take no part. All sides of a seed have the same rows, and the same trees teach them.
+held out; test and vote rows take no part. All sides of a seed have the same rows, and the same trees teach
+them, but where relatives are left out: those trees hear of none either.
 
 Printed is what the recipe has beyond the network with one setting put back: row scores averaged over the seeds, paired
 by row, with a standard error that counts formulas, and the difference of each seed, in whose spread the chance of seeds
