@@ -248,8 +248,8 @@ def test_nothing_goes_between_host_and_devices_inside_an_epoch(crew, train, alon
 
 @pytest.fixture(scope="module")
 def reading(crew):
-    """The members with a column reader, at a third of the rate: at the whole one a loss that has fallen to 0.077 differs
-    by 2.2e-5 of itself between layouts.
+    """The members with a column reader, at a third of the rate: at the whole one a loss that has fallen to 0.077
+    differs by 2.2e-5 of itself between layouts.
     """
     members = [
         replace(member, hyperparameters=member.hyperparameters._replace(max_lr=member.hyperparameters.max_lr / 3))
