@@ -1,6 +1,7 @@
 """Members trained side by side and scored, by the package's own parts, with nothing left behind."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
@@ -17,13 +18,24 @@ from jaxboost.data.splits import Splits
 from jaxboost.errors import InputError
 from jaxboost.finished_run import restore_member, scorer_of
 from jaxboost.inference import TrainedMember
-from jaxboost.modalities.pooled_columns import pooled_columns
+from jaxboost.modalities.pooled_columns import PARTS, pooled_columns
 from jaxboost.models import Network
 from jaxboost.rows import features_of, split_table, splits_of_rows
 from jaxboost.training.loop import Progress, Workshop, train_population
 from jaxboost.training.member import Member
 from jaxboost.training.roster import reference_rows
 from jaxboost.training.teacher import taught
+
+_PARTS_OF = {
+    modality: [PARTS.index(part) for part in parts]
+    for modality, parts in {
+        "crystal": ("distance",),
+        "kspace": ("space_group", "kspace_columns"),
+        "scalars": ("scalars",),
+        "electrons": ("electrons",),
+    }.items()
+}
+"""Modality -> its parts of the pooled columns."""
 
 
 def load(config: ConfigDict) -> tuple[Table, Dataset, Splits]:
@@ -64,15 +76,26 @@ def workshop_of(
     )
 
 
-def teach(config: ConfigDict, dataset: Dataset, members: list[Member], workshop: Workshop) -> list[Member]:
-    """The members with what their teachers say, if they have any, as in a run; kept in the workshop's folder."""
+def teach(
+    config: ConfigDict, dataset: Dataset, members: list[Member], workshop: Workshop, hidden: str = ""
+) -> list[Member]:
+    """The members with what their teachers say, if they have any, as in a run; kept in the workshop's folder.
+
+    Teachers do not hear of a `hidden` modality; relatives go with the scalars.
+    """
     if not (config.objective.taught or config.objective.gain_power):
         return members
+    pooled, pupils = pooled_columns(dataset.features), members
+    if hidden:
+        pooled = replace(pooled, table=np.where(np.isin(pooled.part, _PARTS_OF[hidden]), np.nan, pooled.table))
+    if hidden == "scalars":
+        deaf = np.zeros_like(members[0].normalizer.known)
+        pupils = [replace(member, normalizer=member.normalizer._replace(known=deaf)) for member in members]
     folds = config.objective.taught_folds
     with bar("fitting trees", folds * len(members)) as progress:
         found = taught(
-            members,
-            pooled_columns(dataset.features),
+            pupils,
+            pooled,
             workshop.materials,
             gain_power=config.objective.gain_power,
             folds=folds,
@@ -81,7 +104,10 @@ def teach(config: ConfigDict, dataset: Dataset, members: list[Member], workshop:
             progress=progress,
         )
     assert found is not None  # nothing asked it to stop
-    return found
+    return [
+        replace(one, normalizer=one.normalizer._replace(known=member.normalizer.known))
+        for one, member in zip(found, members, strict=True)
+    ]
 
 
 def train(

@@ -14,16 +14,18 @@ Each technique is taken from the recipe while all the others are on, and put alo
 
 Held out is fold 0 of the training rows (test and vote rows take no part); the other folds, thinned to `--rows` in
 whole formulas that each seed draws anew, are the K folds and the rows of which the ensemble's members draw their own
-splits. All networks of one shape and seed are one population. A modality is left out of a single network (all
-techniques on but K folds and ensembling).
+splits. Trees teach every network, as in the recipe. A modality is left out of a single network (all techniques on but
+K folds and ensembling); its trees do not hear of it either.
 
 Printed are differences of row scores averaged over the seeds, paired by row, with a standard error that counts
 formulas, and the difference of each seed beside it: the chance of seeds and training rows is in their spread, not in
 the error. One temperature a vote is fitted on the held-out rows, on all sides alike.
 """
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from absl import app, flags
@@ -31,7 +33,7 @@ from ml_collections import ConfigDict, config_flags
 from scipy.special import softmax
 
 from benchmarks.grouped_scores import grouped_scores
-from benchmarks.networks import load, reference_of, score, train
+from benchmarks.networks import load, reference_of, score, teach, train, workshop_of
 from benchmarks.technique_systems import System, Voter, comparisons, narrowed, report, thinned, voters
 from jaxboost import settings as of
 from jaxboost.console import say
@@ -54,6 +56,7 @@ _ONLY = flags.DEFINE_list("only", [], "techniques and modalities to compare; non
 
 _CYCLES = 3  # of the cyclic rate
 _ALPHA = 0.2  # of mixup, the predecessor's
+_TOGETHER = 9  # networks a population: two dozen of them and their moments need more than 12 GB
 
 
 def shape_of(config: ConfigDict, on: frozenset[str]) -> ConfigDict:
@@ -63,9 +66,27 @@ def shape_of(config: ConfigDict, on: frozenset[str]) -> ConfigDict:
     return config
 
 
-def member_of(voter: Voter, name: str, roster: Mapping[str, Member]) -> Member:
+def pupils_of(
+    config: ConfigDict, dataset: Dataset, splits: Splits, crowd: Iterable[Voter], reference: Reference
+) -> dict[tuple[str, str], Member]:
+    """(name in the roster, hidden modality) -> the member that the voters are made of, with what trees say."""
+    roster = {member.name: member for member in make_roster(config, splits, dataset.features)}
+    asked: dict[str, set[str]] = {}
+    for voter in crowd:
+        asked.setdefault(voter.hidden, set()).add(voter.name)
+    found = {}
+    for hidden, names in sorted(asked.items()):
+        members = [roster[name] for name in sorted(names)]
+        with tempfile.TemporaryDirectory() as folder:
+            place = (len(members), len(members[0].train), reference, Path(folder), 1)
+            members = teach(config, dataset, members, workshop_of(config, dataset, *place), hidden)
+        found |= {(member.name, hidden): member for member in members}
+    return found
+
+
+def member_of(voter: Voter, name: str, pupils: Mapping[tuple[str, str], Member]) -> Member:
     """The voter's network to train."""
-    member = roster[voter.name]
+    member = pupils[voter.name, voter.hidden]
     figures = member.hyperparameters
     figures = figures._replace(mixup_alpha=_ALPHA if "mixup" in voter.on else 0.0)
     if "cyclic rate" not in voter.on:
@@ -81,24 +102,25 @@ def scores_of_seed(
     config = config.copy_and_resolve_references()
     config.seed = seed
     own = thinned(splits, dataset.formulas, _ROWS.value, seed)
-    roster = {member.name: member for member in make_roster(config, own, dataset.features)}
     reference = reference_of(dataset, own)
     crowd = {system: voters(system, config.kfold.folds, config.ensemble.members) for system in systems}
+    everyone = list(dict.fromkeys(voter for group in crowd.values() for voter in group))
+    pupils = pupils_of(config, dataset, own, everyone, reference)
+    epoch = len(pupils["kfold_0", ""].train)
     logits: dict[tuple[Voter, int], np.ndarray] = {}
     views = {system: config.views.count if "TTA" in system.on else 1 for system in systems}
-    for shape in sorted({voter.on & {"capacity", "attention"} for own in crowd.values() for voter in own}, key=sorted):
-        wanted = list(
-            dict.fromkeys(v for own in crowd.values() for v in own if v.on & {"capacity", "attention"} == shape)
-        )
+    for shape in sorted({voter.on & {"capacity", "attention"} for voter in everyone}, key=sorted):
+        wanted = [voter for voter in everyone if voter.on & {"capacity", "attention"} == shape]
         settings = shape_of(config, shape)
-        members = [member_of(voter, f"network_{i}", roster) for i, voter in enumerate(wanted)]
-        trained = dict(
-            zip(wanted, train(settings, dataset, members, len(roster["kfold_0"].train), reference), strict=True)
-        )
+        members = [member_of(voter, f"network_{i}", pupils) for i, voter in enumerate(wanted)]
+        trained: dict[Voter, TrainedMember] = {}
+        for some in np.array_split(np.arange(len(wanted)), -(-len(wanted) // _TOGETHER)):
+            found = train(settings, dataset, [members[i] for i in some], epoch, reference)
+            trained |= {wanted[i]: member for i, member in zip(some, found, strict=True)}
         for count in sorted(set(views.values())):
             needed = [v for v in wanted if any(v in crowd[s] and views[s] == count for s in systems)]
-            found = views_scored(settings, dataset, [trained[v] for v in needed], held, count, reference)
-            logits |= {(voter, count): one for voter, one in zip(needed, found, strict=True)}
+            said = views_scored(settings, dataset, [trained[v] for v in needed], held, count, reference)
+            logits |= {(voter, count): one for voter, one in zip(needed, said, strict=True)}
     results = {}
     for system in systems:
         voted = vote(np.stack([logits[voter, views[system]] for voter in crowd[system]]), average="logits")
