@@ -49,7 +49,8 @@ def parts(case: PopulationCase) -> dict[str, float]:
     member, settings, network = case.members[0], case.settings, Network(case.network)
     hyper = jax.tree.map(lambda x: x[0], stack_hyperparameters([member.hyperparameters]))
     materials, tables = jax.tree.map(jnp.asarray, (case.materials, case.tables))
-    params, key = jax.tree.map(jnp.asarray, case.states[0].params), jax.random.key(0)
+    weights, key = jax.tree.map(jnp.asarray, case.states[0].params), jax.random.key(0)
+    params = weights.named()
     view = random_view(key, neighbors=settings.neighbors, jitter=settings.jitter, strain=settings.strain)
     rate, rows = hyper.dropout, jnp.asarray(case.batches[0, 0])
 
@@ -84,7 +85,7 @@ def parts(case: PopulationCase) -> dict[str, float]:
         own = {name: params[name], "penalty": params["penalty"]}
         to = (0, 1) if name in ("fusion", "classifier") else 0
         found[name] = milliseconds(jax.grad(loss, argnums=to), own, inputs.get(name), batch)
-    found["optimiser"] = _optimizer_milliseconds(case, hyper, params)
+    found["optimiser"] = _optimizer_milliseconds(case, hyper, weights)
     return found
 
 

@@ -60,7 +60,7 @@ def make_member(
     still = Draws(0.0, 0.0, settings.neighbors, 1.0, None, None, 1.0)
     example = materials.pack(torch.arange(2), still)
     network = Network(case.network, example, tables, concatenated=concatenated)
-    load_flax(network, case.states[index].params)
+    load_flax(network, case.states[index].params.named())
     rates = np.asarray(schedule_of(hyper, settings)(np.arange(settings.steps_per_epoch))).tolist()
     return TorchMember(network, materials, tables, settings, hyper, rates, loss_of=loss_of, padded=padded)
 
@@ -130,7 +130,7 @@ def compare_batches(
     found: list[list[Agreement]] = [[] for _ in members]
     for step in steps:
         rows, (view, noise_key, loss_key, draws) = case.batches[index, step], shared_draws(case, index, step)
-        expected, grads = of_flax(case.states[index].params, rows, view, noise_key, loss_key, *resident)
+        expected, grads = of_flax(case.states[index].params.named(), rows, view, noise_key, loss_key, *resident)
         for member, own in zip(members, found, strict=True):
             loss = loss_and_gradients(member, torch.from_numpy(rows).long(), draws)
             squares = [
@@ -163,11 +163,12 @@ def compare_steps(case: PopulationCase, call: Callable[[], CallLog], members: in
       call: the first call of the population of `case`.
     """
     expected, found = call().train_loss[:members].tolist(), []
+    opinions = 2 if case.network.reader_width else 1  # jaxboost logs their mean and trains by their sum
     for index in range(members):
         member = make_member(case, index)
         for step, rows in enumerate(case.batches[index]):
             member.step(torch.from_numpy(rows).long(), shared_draws(case, index, step)[-1])
-        found.append(float(torch.stack(member.losses).mean()))
+        found.append(float(torch.stack(member.losses).mean()) / opinions)
     return list(zip(expected, found, strict=True))
 
 

@@ -65,7 +65,7 @@ def cost_of(members: list[Member], workshop: Workshop) -> Cost:
 
     resident = (workshop.materials, workshop.tables)
     state = jax.eval_shape(fresh, *resident)
-    params = state.params
+    params = jax.eval_shape(lambda weights: weights.named(), state.params)
     count = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
 
     def step(params: Any, materials: Materials, tables: SymmetryTables) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxboost.errors import InputError
 from jaxboost.training.checkpoints import has_checkpoint, restore_checkpoint, save_checkpoint
 from jaxboost.training.divergence import Divergence
+from jaxboost.training.flat_weights import all_flat, all_named
 from jaxboost.training.member import Member
 from jaxboost.training.member_state import MemberState
 
@@ -38,7 +39,7 @@ def save_member(
     """
     label = labels[member.train]
     memory = {"embedding": state.best_memory[member.train], "label": label, "there": np.ones(len(label), bool)}
-    weights = {"params": state.best_params, "memory": memory} if finished else {"state": state}
+    weights = {"params": state.best_params.named(), "memory": memory} if finished else {"state": all_named(state)}
     fitted = {
         "identity": identity,
         "finished": finished,
@@ -56,7 +57,8 @@ def restored_state(folder: Path, state: MemberState, member: Member) -> MemberSt
     """The state that a member goes on from: that of its checkpoint, or `state` where it has none."""
     if not has_checkpoint(folder):
         return state
-    return restore_checkpoint(folder, {"state": state, "normalizer": member.normalizer}).tree["state"]
+    template = {"state": all_named(state), "normalizer": member.normalizer}
+    return all_flat(restore_checkpoint(folder, template).tree["state"], state)
 
 
 def is_finished(folder: Path, identity: dict[str, Any]) -> bool:

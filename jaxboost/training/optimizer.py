@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import jax
+from dataclasses import replace
+
 import optax
 
 from jaxboost.training.member import Hyperparameters
@@ -11,12 +12,12 @@ from jaxboost.training.training_settings import TrainingSettings
 
 
 def optimizer_of(hyper: Hyperparameters, settings: TrainingSettings) -> optax.GradientTransformation:
-    """AdamW with clipping and the member's own decay and schedule; matrices decay, vectors do not."""
+    """AdamW of `FlatWeights` with clipping and the member's own decay and schedule; matrices decay, vectors do not."""
     schedule = schedule_of(hyper, settings)
     return optax.chain(
         optax.clip_by_global_norm(settings.clip_norm),
         optax.scale_by_adam(),
-        optax.add_decayed_weights(hyper.weight_decay, lambda params: jax.tree.map(lambda p: p.ndim > 1, params)),
+        optax.add_decayed_weights(hyper.weight_decay, lambda params: replace(params, matrices=True, vectors=False)),
         optax.scale_by_learning_rate(schedule),
     )
 

@@ -22,6 +22,7 @@ from jaxboost.data.batches import Materials, Normalizer, gather
 from jaxboost.data.views import random_view
 from jaxboost.models import Memory, Network, SymmetryTables
 from jaxboost.models.batch import Batch
+from jaxboost.training.flat_weights import flat
 from jaxboost.training.member import Hyperparameters
 from jaxboost.training.member_state import MemberState, init_state, keep_best, stopped
 from jaxboost.training.memory import draw, renewed, whole
@@ -108,7 +109,9 @@ def member_call(
         loss_of = lambda p: batch_loss(  # noqa: E731
             network, settings, p, batch, rows, materials, hyper, tables, drawn, said, loss_key
         )
-        (loss, accuracy), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
+        # By the named arrays: the gradient of a slice is as long as the vector that it is cut from.
+        (loss, accuracy), named = jax.value_and_grad(loss_of, has_aux=True)(params.named())
+        grads = flat(named)
         failed = failed | ~jnp.isfinite(optax.tree.norm(grads))
         updates, new_opt = optimizer.update(grads, opt, params)
         new = (optax.apply_updates(params, updates), new_opt)
@@ -124,10 +127,10 @@ def member_call(
     state = state._replace(params=params, optimizer=opt, failed=failed)
 
     def embed(rows: jax.Array) -> jax.Array:
-        return network.apply({"params": params}, pack(rows), tables)[1]["embedding"]
+        return network.apply({"params": params.named()}, pack(rows), tables)[1]["embedding"]
 
     def score(memory: Memory, rows: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        logits, _ = network.apply({"params": params}, pack(rows), tables, memory=memory)
+        logits, _ = network.apply({"params": params.named()}, pack(rows), tables, memory=memory)
         there = rows >= 0
         labels = jnp.where(there, materials.label[rows], 0)
         loss = cross_entropy(logits, smoothed_targets(labels, logits.shape[-1], 0.0))

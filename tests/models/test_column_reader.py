@@ -26,7 +26,7 @@ def case():
     member, network = members["kfold_0"], Network(replace(NETWORK, reader_width=8))
     rows = jnp.asarray(member.train[:BATCH])
     materials, tables = jax.tree.map(jnp.asarray, (whole.materials, whole.tables))
-    params = init_program(network, whole.settings, 40)(STILL, member.normalizer, materials, tables).params
+    params = init_program(network, whole.settings, 40)(STILL, member.normalizer, materials, tables).params.named()
     batch = gather(
         materials, rows, nodes=whole.settings.nodes, normalizer=member.normalizer, modalities=STILL.modalities,
         cutoff=5.0,

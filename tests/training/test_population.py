@@ -351,7 +351,7 @@ def test_a_crystal_is_not_told_how_others_of_its_formula_are_labelled(crew):
         drawn = Drawn(Memory(embedding, label, np.ones(8, bool)), drawn_rows)
         key = jax.random.key(0)
         rest = (jax.numpy.asarray(rows), materials, HYPER, whole.tables, drawn, None, key)
-        return float(batch_loss(network, settings, state.params, batch, *rest)[0])
+        return float(batch_loss(network, settings, state.params.named(), batch, *rest)[0])
 
     label = np.array([0, 1, 0, 1, 0, 1, 1, 0])
     assert loss(np.concatenate([1 - label[:4], label[4:]])) == loss(label)
