@@ -11,7 +11,7 @@ import numpy as np
 from jaxboost.errors import InputError
 from jaxboost.training.checkpoints import has_checkpoint, restore_checkpoint, save_checkpoint
 from jaxboost.training.divergence import Divergence
-from jaxboost.training.flat_weights import all_flat, all_named
+from jaxboost.training.joined_weights import all_joined, all_named
 from jaxboost.training.member import Member
 from jaxboost.training.member_state import MemberState
 
@@ -58,7 +58,7 @@ def restored_state(folder: Path, state: MemberState, member: Member) -> MemberSt
     if not has_checkpoint(folder):
         return state
     template = {"state": all_named(state), "normalizer": member.normalizer}
-    return all_flat(restore_checkpoint(folder, template).tree["state"], state)
+    return all_joined(restore_checkpoint(folder, template).tree["state"], state)
 
 
 def is_finished(folder: Path, identity: dict[str, Any]) -> bool:

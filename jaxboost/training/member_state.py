@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxboost.models import Network, SymmetryTables
-from jaxboost.training.flat_weights import FlatWeights, flat
+from jaxboost.training.joined_weights import JoinedWeights, join
 from jaxboost.training.member import Hyperparameters
 from jaxboost.training.optimizer import optimizer_of
 from jaxboost.training.training_settings import TrainingSettings
@@ -18,17 +18,17 @@ class MemberState(NamedTuple):
     """All that changes while a member trains.
 
     Attributes:
-      params, optimizer: weights and optimiser state, whose moments are `FlatWeights` too.
+      params, optimizer: weights and optimiser state, whose moments are `JoinedWeights` too.
       memory: [n, d] embeddings of its training rows after the last epoch, 0 of all others and without recall.
       best_params, best_memory, best_loss, best_accuracy, best_epoch: of the epoch with the least validation loss.
       epoch: epochs done.
       failed: a gradient was not finite; the member stopped there.
     """
 
-    params: FlatWeights
+    params: JoinedWeights
     optimizer: Any
     memory: jax.Array
-    best_params: FlatWeights
+    best_params: JoinedWeights
     best_memory: jax.Array
     best_loss: jax.Array
     best_accuracy: jax.Array
@@ -52,7 +52,7 @@ def init_state(
     rows: int,
 ) -> MemberState:
     """Fresh state of one member of a table of `rows`: weights from its seed, whatever else is in the population."""
-    params = flat(network.init(jax.random.key(hyper.seed), example, tables)["params"])
+    params = join(network.init(jax.random.key(hyper.seed), example, tables)["params"])
     # Without recall one column of zeros: compiled programs do not take back arrays of no elements.
     memory = jnp.zeros((rows, max(network.settings.recall_width, 1)), jnp.float32)
     return MemberState(

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import optax
 
+from jaxboost.training.joined_weights import JoinedWeights
 from jaxboost.training.member import Hyperparameters
 from jaxboost.training.schedule import warmup_cosine_cycles
 from jaxboost.training.training_settings import TrainingSettings
 
 
 def optimizer_of(hyper: Hyperparameters, settings: TrainingSettings) -> optax.GradientTransformation:
-    """AdamW of `FlatWeights` with clipping and the member's own decay and schedule; matrices decay, vectors do not."""
+    """AdamW of `JoinedWeights` with clipping and the member's own decay and schedule; only matrices decay."""
     schedule = schedule_of(hyper, settings)
     return optax.chain(
         optax.clip_by_global_norm(settings.clip_norm),
         optax.scale_by_adam(),
-        optax.add_decayed_weights(hyper.weight_decay, lambda params: replace(params, matrices=True, vectors=False)),
+        optax.add_decayed_weights(hyper.weight_decay, JoinedWeights.are_matrices),
         optax.scale_by_learning_rate(schedule),
     )
 

@@ -22,7 +22,7 @@ from jaxboost.data.batches import Materials, Normalizer, gather
 from jaxboost.data.views import random_view
 from jaxboost.models import Memory, Network, SymmetryTables
 from jaxboost.models.batch import Batch
-from jaxboost.training.flat_weights import flat
+from jaxboost.training.joined_weights import join
 from jaxboost.training.member import Hyperparameters
 from jaxboost.training.member_state import MemberState, init_state, keep_best, stopped
 from jaxboost.training.memory import draw, renewed, whole
@@ -111,7 +111,7 @@ def member_call(
         )
         # By the named arrays: the gradient of a slice is as long as the vector that it is cut from.
         (loss, accuracy), named = jax.value_and_grad(loss_of, has_aux=True)(params.named())
-        grads = flat(named)
+        grads = join(named)
         failed = failed | ~jnp.isfinite(optax.tree.norm(grads))
         updates, new_opt = optimizer.update(grads, opt, params)
         new = (optax.apply_updates(params, updates), new_opt)
