@@ -25,7 +25,7 @@ from jaxboost.data.batches import gather
 from jaxboost.data.views import random_view
 from jaxboost.models import Network
 from jaxboost.training.member import stack_hyperparameters
-from jaxboost.training.optimizer import optimizer_of
+from jaxboost.training.optimizer import optimizer_of, updated
 
 REPEATS, CALLS = 9, 8
 
@@ -96,11 +96,7 @@ def _optimizer_milliseconds(case: PopulationCase, hyper: Any, params: Any) -> fl
     def step(carry: Any, _: None) -> Any:
         params, state, grads = carry
         failed = ~jnp.isfinite(optax.tree.norm(grads))
-        updates, new = optimizer.update(grads, state, params)
-        kept = jax.tree.map(
-            lambda a, b: jnp.where(failed, b, a), (optax.apply_updates(params, updates), new), (params, state)
-        )
-        return (*kept, grads), None
+        return (*updated(optimizer, grads, params, state, failed), grads), None
 
     steps = case.settings.steps_per_call
     loop = lambda *carry: jax.lax.scan(step, carry, length=steps)[0]  # noqa: E731

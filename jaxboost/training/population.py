@@ -27,7 +27,7 @@ from jaxboost.training.member import Hyperparameters
 from jaxboost.training.member_state import MemberState, init_state, keep_best, stopped
 from jaxboost.training.memory import draw, renewed, whole
 from jaxboost.training.objective import batch_loss, cross_entropy, smoothed_targets
-from jaxboost.training.optimizer import optimizer_of, schedule_of
+from jaxboost.training.optimizer import optimizer_of, schedule_of, updated
 from jaxboost.training.training_settings import TrainingSettings
 
 
@@ -113,9 +113,7 @@ def member_call(
         (loss, accuracy), named = jax.value_and_grad(loss_of, has_aux=True)(params.named())
         grads = join(named)
         failed = failed | ~jnp.isfinite(optax.tree.norm(grads))
-        updates, new_opt = optimizer.update(grads, opt, params)
-        new = (optax.apply_updates(params, updates), new_opt)
-        params, opt = jax.tree.map(lambda a, b: jnp.where(failed, b, a), new, (params, opt))
+        params, opt = updated(optimizer, grads, params, opt, failed)
         return (params, opt, failed), (loss, accuracy, failed)
 
     numbers = state.epoch * settings.steps_per_epoch + offset + jnp.arange(settings.steps_per_call)

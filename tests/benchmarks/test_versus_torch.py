@@ -4,7 +4,6 @@ import functools
 
 import jax
 import numpy as np
-import optax
 import pytest
 
 from benchmarks.population_case import PopulationCase, initial_states
@@ -14,7 +13,7 @@ from jaxboost.modalities.features import concatenate
 from jaxboost.modalities.featurize import FeaturizerSettings, featurize_one
 from jaxboost.models import NetworkSettings
 from jaxboost.training.member import Hyperparameters, Member
-from jaxboost.training.optimizer import optimizer_of
+from jaxboost.training.optimizer import optimizer_of, updated
 from jaxboost.training.training_settings import TrainingSettings
 from tests.crystals import prototype
 
@@ -58,9 +57,8 @@ def case() -> PopulationCase:
     return PopulationCase(NETWORK, training, [member], states, batches, materials, tables)
 
 
-def updated(params, state, grads, *, hyper, settings):
-    updates, state = optimizer_of(hyper, settings).update(grads, state, params)
-    return optax.apply_updates(params, updates), state
+def step_of(params, state, grads, *, hyper, settings):
+    return updated(optimizer_of(hyper, settings), grads, params, state, np.False_)
 
 
 def test_losses_and_gradients_are_those_of_jaxboost(case):
@@ -81,19 +79,19 @@ def test_updates_are_those_of_jaxboost(case):
     member = make_member(case, 0)
     state, (hyper,) = case.states[0], (m.hyperparameters for m in case.members)
     params, optimizer = state.params, state.optimizer
-    update = jax.jit(functools.partial(updated, hyper=hyper, settings=case.settings))
+    update = jax.jit(functools.partial(step_of, hyper=hyper, settings=case.settings))
     for step in range(3):
         # Of a norm that is clipped, then of ones that are not.
         size = 1e-3 if step else 1.0
         rng = np.random.default_rng(step)
         grads = jax.tree.map(lambda p, size=size, rng=rng: size * rng.normal(size=p.shape).astype(np.float32), params)
         params, optimizer = update(params, optimizer, grads)
-        for parameter, array in flax_arrays(member.network, grads, gradients=True):
+        for parameter, array in flax_arrays(member.network, grads.named(), gradients=True):
             parameter.grad = torch.from_numpy(np.ascontiguousarray(array))  # in the layout of the parameter
         member.update()
     moved = 0.0
     for (parameter, array), (_, first) in zip(
-        flax_arrays(member.network, params), flax_arrays(member.network, state.params), strict=True
+        flax_arrays(member.network, params.named()), flax_arrays(member.network, state.params.named()), strict=True
     ):
         np.testing.assert_allclose(parameter.detach().numpy(), array, rtol=1e-5, atol=1e-6)
         moved = max(moved, float(np.abs(array - first).max()))
@@ -105,6 +103,6 @@ def test_an_array_that_no_parameter_stands_for_is_refused(case):
     from benchmarks.torch_agreement import make_member
     from benchmarks.torch_network import flax_arrays
 
-    params = case.states[0].params
+    params = case.states[0].params.named()
     with pytest.raises(ValueError, match="no parameter"):
         flax_arrays(make_member(case, 0).network, {**params, "other": {"bias": np.zeros(1)}})

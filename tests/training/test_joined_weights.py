@@ -1,25 +1,11 @@
-"""Joined weights: the tree comes back, with members stacked too, and AdamW does to them what it does to the tree."""
+"""Joined weights: the tree comes back, with members stacked too."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 from jaxboost.training.joined_weights import JoinedWeights, all_joined, all_named, join
-from jaxboost.training.member import Hyperparameters
-from jaxboost.training.optimizer import optimizer_of, schedule_of
-from jaxboost.training.training_settings import TrainingSettings
-
-HYPER = Hyperparameters(
-    seed=0, dropout=0.0, column_dropout=0.0, weight_decay=0.3, mixup_alpha=0.0, min_lr=1e-3, max_lr=1e-2,
-    warmup_epochs=1, cycle_epochs=3, cycles=1, epochs=4, patience=4, modalities=np.ones(4, bool),
-)  # fmt: skip
-SETTINGS = TrainingSettings(
-    steps_per_epoch=2, steps_per_call=2, nodes=8, cutoff=5.0, neighbors=4, jitter=0.0, strain=0.0, gamma=0.0,
-    smoothing=0.0, taught=0.0, mixup_probability=0.0, recall_weight=0.0, recall_draw=1, clip_norm=1.0, lr_decay=0.8,
-    axis="map",
-)  # fmt: skip
 
 
 def tree(seed, size=1.0):
@@ -70,32 +56,3 @@ def test_what_holds_weights_is_named_and_comes_back():
     named = all_named(holder)
     assert_same(named, {"params": tree(0), "moments": (tree(1), np.int32(3)), "done": np.bool_(True)})
     assert_same(all_joined(named, holder), holder)
-
-
-def test_steps_are_those_of_adamw_on_the_tree_and_only_matrices_decay():
-    schedule = schedule_of(HYPER, SETTINGS)
-    reference = optax.chain(
-        optax.clip_by_global_norm(1.0),
-        optax.adamw(
-            schedule, weight_decay=0.3, mask=lambda params: jax.tree.map(lambda p: p.ndim > 1, params)
-        ),  # optax's own, array by array
-    )
-    own = optimizer_of(HYPER, SETTINGS)
-    params = jax.tree.map(jnp.asarray, tree(0))
-    expected, expected_state = params, reference.init(params)
-    weights = join(params)
-    state = own.init(weights)
-    for step, size in enumerate((10.0, 1e-3, 1.0)):  # of a norm that is clipped, then of one that is not
-        grads = jax.tree.map(jnp.asarray, tree(step + 1, size))
-        updates, expected_state = reference.update(grads, expected_state, expected)
-        expected = optax.apply_updates(expected, updates)
-        updates, state = own.update(join(grads), state, weights)
-        weights = optax.apply_updates(weights, updates)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-6, atol=1e-7), weights.named(), expected)
-
-    still = jax.tree.map(jnp.zeros_like, join(params))
-    updates, _ = own.update(still, own.init(still), join(params))
-    *matrices, vectors = updates.parts
-    assert np.all(vectors == 0)
-    for found, before in zip(matrices, join(params).parts, strict=False):
-        np.testing.assert_allclose(found, -schedule(0) * 0.3 * before, rtol=1e-6)
