@@ -28,6 +28,7 @@ from jaxboost.training.member_state import MemberState, init_state, keep_best, s
 from jaxboost.training.memory import draw, renewed, whole
 from jaxboost.training.objective import batch_loss, cross_entropy, smoothed_targets
 from jaxboost.training.optimizer import optimizer_of, schedule_of, updated
+from jaxboost.training.threefry import training_key
 from jaxboost.training.training_settings import TrainingSettings
 
 
@@ -100,7 +101,7 @@ def member_call(
     def step(carry: tuple, inputs: tuple) -> tuple:
         params, opt, failed = carry
         number, rows = inputs
-        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(7), hyper.seed), number)
+        key = jax.random.fold_in(jax.random.fold_in(training_key(7), hyper.seed), number)
         view_key, noise_key, loss_key, draw_key = jax.random.split(key, 4)
         view = random_view(view_key, neighbors=settings.neighbors, jitter=settings.jitter, strain=settings.strain)
         batch = pack(rows, view=view, key=noise_key)
