@@ -18,8 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from benchmarks.one_core import pin, processor
 from benchmarks.population_case import PopulationCase, make_case, widened
-from benchmarks.versus_torch import pin, processor
 from jaxboost import settings as of
 from jaxboost.data.batches import gather
 from jaxboost.data.views import random_view

@@ -16,7 +16,6 @@ The eager ones are not padded. jaxboost's are the values of `config.population.a
 """
 
 import argparse
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +24,7 @@ import jax
 import numpy as np
 import torch
 
+from benchmarks.one_core import pin, processor
 from benchmarks.population_case import PopulationCase, compile_population, make_case, population_call, widened
 from benchmarks.torch_agreement import compare_batches, compare_steps, make_member, without_dropout
 from benchmarks.torch_training import TorchMember, batch_loss
@@ -35,22 +35,6 @@ from jaxboost.training.population import resolve_axis
 TORCH = ("projected", "concatenated", "compiled")
 AXES = ("map", "vmap")
 TOLERANCE = 1e-5
-
-
-def pin() -> int:
-    """Pins the process to one core before either side starts threads."""
-    core = min(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {core})
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
-    jax.config.update("jax_num_cpu_devices", 1)
-    torch.set_num_threads(1)
-    return core
-
-
-def processor() -> str:
-    """The name that Linux gives the processor."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown processor")
 
 
 def check(case: PopulationCase, call: Callable[[], object]) -> bool:
@@ -118,6 +102,7 @@ def main() -> None:
     parser.add_argument("--sides", nargs="+", choices=TORCH + AXES, default=[*TORCH, *AXES])
     arguments = parser.parse_args()
     core = pin()
+    torch.set_num_threads(1)
     config = widened(arguments.width, arguments.batch, arguments.crystals)
     of.compilation_cache(config)
     print(f"{processor()}, pinned to core {core}, one thread; jax {jax.__version__}, torch {torch.__version__}")
