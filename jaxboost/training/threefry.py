@@ -1,7 +1,7 @@
 """Threefry with the bits of JAX's own, for CPUs: where JAX goes through its rounds in a loop, they follow each other.
 
-Of each turn of such a loop XLA writes all numbers to memory, and of most of some sixty loops in a training step there
-is nothing to read but one key: a seventh of the step, and a quarter of its program (docs/performance.md).
+Of each turn of such a loop XLA writes all numbers to memory, five times for dropout's, which was a tenth of a training
+step (docs/performance.md). A single key is folded by JAX's loop: rounds that follow each other take longer to compile.
 
 Threefry-2x32 of 20 rounds is from Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (SC 2011); how keys are
 seeded, folded and split and how bits are counted is JAX's, with `jax_threefry_partitionable` as it is by default.
@@ -13,7 +13,7 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jax.extend.random import define_prng_impl
+from jax.extend.random import define_prng_impl, threefry_2x32
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
@@ -44,7 +44,7 @@ def _seed(seed: jax.Array) -> jax.Array:
 
 def _fold_in(key: jax.Array, data: jax.Array | int) -> jax.Array:
     low = jnp.asarray(data).astype(jnp.uint32)
-    return jnp.stack(threefry(key, jnp.zeros_like(low), low))
+    return threefry_2x32((key[0], key[1]), jnp.stack([jnp.zeros_like(low), low]))
 
 
 def _split(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
