@@ -24,7 +24,7 @@ from benchmarks.population_case import compile_population, make_case, population
 from jaxboost.environment import git_commit
 
 _RANDOM = re.compile(r"threefry|fold_in|_uniform|_gamma|_beta|_normal|_shuffle|_randint|random_bits")
-_PARTS = ("crystal", "kspace_columns", "kspace", "scalar", "electron", "reader", "fusion", "classifier")
+_PARTS = ("reader", "crystal", "kspace_columns", "kspace", "scalar", "electron", "fusion", "classifier")
 _HOLDS_OTHERS = ("while", "conditional", "call")  # their time is that of what is in them
 
 
