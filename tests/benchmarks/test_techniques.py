@@ -1,5 +1,8 @@
 """The table of techniques: which systems are compared, who votes in each, and its arithmetic in closed form."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -21,8 +24,43 @@ from configs import quick
 from jaxboost.data.splits import Splits
 from jaxboost.limits import check_config
 from jaxboost.modalities import MODALITIES
+from jaxboost.modalities.pooled_columns import PARTS, PooledColumns
 
 FORMULAS = np.array(list("abc"))
+
+
+@pytest.mark.parametrize("hidden", ["", *MODALITIES])
+def test_teachers_do_not_hear_of_a_hidden_modality(monkeypatch, hidden):
+    from benchmarks import networks  # here: it loads what trains
+    from tests.training.tiny_population import tiny_population
+
+    members, workshop = tiny_population()
+    everyone = [
+        replace(m, normalizer=m.normalizer._replace(known=np.ones(3, bool))) for m in members.values()
+    ]  # the labels of three relatives
+    table = PooledColumns(np.zeros((2, len(PARTS))), np.arange(len(PARTS)), np.zeros(len(PARTS), int))
+    asked = {}
+
+    def taught(pupils, pooled, *_, **__):
+        asked.update(table=pooled.table, known=[member.normalizer.known for member in pupils])
+        return pupils
+
+    monkeypatch.setattr(networks, "taught", taught)
+    monkeypatch.setattr(networks, "pooled_columns", lambda features: table)
+    found = networks.teach(quick.get_config(), SimpleNamespace(features=None), everyone, workshop, hidden)
+    silent = {part for part, column in zip(PARTS, asked["table"].T, strict=True) if np.isnan(column).all()}
+    assert (
+        silent
+        == {
+            "": set(),
+            "crystal": {"distance"},
+            "kspace": {"space_group", "kspace_columns"},
+            "scalars": {"scalars"},
+            "electrons": {"electrons"},
+        }[hidden]
+    )
+    assert all(known.any() == (hidden != "scalars") for known in asked["known"])
+    assert all(member.normalizer.known.all() for member in found)
 
 
 def test_each_comparison_differs_in_one_thing():
