@@ -31,8 +31,8 @@ class Departure:
 def departures(config: ConfigDict) -> list[Departure]:
     """All that a single network can show, and all of them together at the end.
 
-    What changes the features (bands, the radius of the crystal graph) is left to the rows of docs/results.md, what
-    changes the vote and the rate's cycles to `benchmarks.techniques`.
+    Bands, without which features are others, are left to the rows of docs/results.md, what changes the vote and the
+    rate's cycles to `benchmarks.techniques`. Neighbours beyond a smaller radius are there and count for nothing.
     """
     network = config.network
     first, widest = network.scalar_widths[0], network.classifier_widths[0]
@@ -42,6 +42,8 @@ def departures(config: ConfigDict) -> list[Departure]:
     }
     single: dict[str, dict[str, Any]] = {
         "labels of relatives": {"data.relatives": 0},
+        "radius of the crystal graph": {"crystal.cutoff": 5.0},
+        "narrow graphs": {"network.crystal_width": network.token, "network.kspace_width": network.token},
         "layers of equal width": tapering,
         "k-space pooled too": {"network.kspace_widths": ()},
         "column reader": {"network.reader_width": 0},
