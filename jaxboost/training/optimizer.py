@@ -22,7 +22,7 @@ def optimizer_of(hyper: Hyperparameters, settings: TrainingSettings) -> optax.Gr
     `update` takes `failed` too, whether the gradient is not finite: the moments stay what they were then.
     """
     return optax.chain(
-        optax.stateless(lambda grads, _: clipped(grads, settings.clip_norm)),
+        optax.stateless(lambda grads, _: _clipped(grads, settings.clip_norm)),
         _adam(),
         optax.add_decayed_weights(hyper.weight_decay, JoinedWeights.are_matrices),
         optax.scale_by_learning_rate(schedule_of(hyper, settings)),
@@ -38,7 +38,7 @@ def updated(
     return jax.tree.map(lambda old, new: jnp.where(failed, old, new), params, moved), state
 
 
-def clipped(grads: Any, most: float) -> Any:
+def _clipped(grads: Any, most: float) -> Any:
     """Gradients of a norm of `most`, where it is greater.
 
     A factor, where `optax.clip_by_global_norm` divides: XLA would keep all quotients for the two moments to read.

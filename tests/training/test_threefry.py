@@ -18,8 +18,8 @@ def data(key):
     return np.asarray(jax.random.key_data(key))
 
 
-def test_known_answers_of_the_paper():
-    # kat_vectors of Random123, the authors' library: threefry2x32, 20 rounds.
+def test_known_answers_of_its_authors():
+    # kat_vectors of Random123, their library: threefry2x32, 20 rounds.
     ones = jnp.uint32(0xFFFFFFFF)
     zero = jnp.uint32(0)
     assert [int(x) for x in threefry(jnp.array([zero, zero]), zero, zero)] == [0x6B200159, 0x99BA4EFE]
