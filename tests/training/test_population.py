@@ -2,7 +2,7 @@
 
 import functools
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -17,61 +17,13 @@ from jaxboost.modalities.features import concatenate
 from jaxboost.modalities.featurize import FeaturizerSettings, featurize_one
 from jaxboost.models import Memory, Network
 from jaxboost.training import has_checkpoint, loop, restore_checkpoint
-from jaxboost.training.loop import Workshop, is_finished, train_population
-from jaxboost.training.member import Member
+from jaxboost.training.loop import is_finished
 from jaxboost.training.member_state import init_state
 from jaxboost.training.memory import Drawn
 from jaxboost.training.objective import batch_loss
 from jaxboost.training.population import init_program, make_mesh, population_program
 from tests.crystals import prototype
-from tests.training.tiny_population import BATCH, EPOCHS, HYPER, NETWORK, tiny_population
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a run left behind: checkpoints by member, log rows."""
-
-    restored: dict[str, Any]
-    rows: list[dict[str, Any]]
-
-    def rows_of(self, name: str) -> list[dict[str, Any]]:
-        return [row for row in self.rows if row["member"] == name]
-
-
-@pytest.fixture(scope="module")
-def crew() -> tuple[dict[str, Member], Workshop]:
-    return tiny_population()
-
-
-@pytest.fixture(scope="module")
-def train(crew, tmp_path_factory):
-    """Trains members in a folder; programs of the same shapes are compiled once for all tests of this file."""
-    _, whole = crew
-
-    def run(members, folder=None, *, calls=10**6, **changes) -> Run:
-        folder = folder or tmp_path_factory.mktemp("members")
-        workshop = replace(whole, folder=folder, **changes)
-        left = iter(range(calls - 1))
-        rows: list[dict[str, Any]] = []
-        train_population(
-            list(members),
-            workshop,
-            report=lambda progress: rows.extend(progress.rows),
-            should_stop=lambda: next(left, None) is None,
-        )
-        there = [member.name for member in members if has_checkpoint(folder / member.name)]
-        return Run({name: restore_checkpoint(folder / name) for name in there}, rows)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "population_program", functools.cache(population_program))
-        patch.setattr(loop, "init_program", functools.cache(init_program))
-        yield run
-
-
-@pytest.fixture(scope="module")
-def alone(crew, train) -> Run:
-    """All four, trained without interruption."""
-    return train(crew[0].values())
+from tests.training.tiny_population import BATCH, EPOCHS, HYPER, NETWORK
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -165,9 +117,11 @@ class Exhausted:
         return self._program(state, *others)
 
 
-def test_out_of_memory_fewer_members_run_at_once_with_the_same_result(crew, train, alone, monkeypatch, caplog):
+def test_out_of_memory_fewer_members_run_at_once_with_the_same_result(
+    crew, train, programs, alone, monkeypatch, caplog
+):
     """All four do not compile; two of them fail in the second epoch; one after the other they fit."""
-    cached, whole = loop.population_program, crew[1]
+    cached, whole = programs["population_program"], crew[1]
     tried = []
 
     def program(network: Any, settings: Any, mesh: Any, at_once: int | None) -> Any:
@@ -175,7 +129,7 @@ def test_out_of_memory_fewer_members_run_at_once_with_the_same_result(crew, trai
         fits = cached(network, whole.settings, mesh, None)
         return {None: Exhausted(), 2: Exhausted(fits, calls=3), 1: fits}[at_once]
 
-    monkeypatch.setattr(loop, "population_program", program)
+    monkeypatch.setitem(programs, "population_program", program)
     found = train(crew[0].values(), settings=replace(whole.settings, axis="vmap"))
     assert tried == [None, 2, 1] and "with 2 members at once: from now on 1" in caplog.text
     for name in crew[0]:
@@ -183,9 +137,9 @@ def test_out_of_memory_fewer_members_run_at_once_with_the_same_result(crew, trai
         assert found.rows_of(name) == alone.rows_of(name)
 
 
-def test_a_device_without_the_memory_for_one_member_is_said_after_few_tries(crew, train, monkeypatch):
+def test_a_device_without_the_memory_for_one_member_is_said_after_few_tries(crew, train, programs, monkeypatch):
     tried = []
-    monkeypatch.setattr(loop, "population_program", lambda *arguments: tried.append(arguments[-1]) or Exhausted())
+    monkeypatch.setitem(programs, "population_program", lambda *asked: tried.append(asked[-1]) or Exhausted())
     with pytest.raises(InputError, match="a single member; lower config.optimizer.batch"):
         train(crew[0].values(), settings=replace(crew[1].settings, axis="vmap"))
     assert tried == [None, 2, 1]
@@ -244,53 +198,6 @@ def test_nothing_goes_between_host_and_devices_inside_an_epoch(crew, train, alon
     assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(guarded))
     with pytest.raises(jax.errors.JaxRuntimeError, match="host-to-device"), jax.transfer_guard("disallow_explicit"):
         jax.device_put(np.zeros(1))  # the guard guards
-
-
-@pytest.fixture(scope="module")
-def reading(crew):
-    """The members with a column reader, at a third of the rate: at the whole one a loss that has fallen to 0.077
-    differs by 2.2e-5 of itself between layouts.
-    """
-    members = [
-        replace(member, hyperparameters=member.hyperparameters._replace(max_lr=member.hyperparameters.max_lr / 3))
-        for member in crew[0].values()
-    ]
-    return members, {"network": Network(replace(NETWORK, reader_width=8))}
-
-
-@pytest.fixture(scope="module")
-def read_alone(reading, train) -> Run:
-    return train(reading[0], **reading[1])
-
-
-LAYOUTS = ["vmap", "two devices", "two devices a batch"]
-
-
-def laid_out(crew, other: str) -> dict[str, Any]:
-    if other == "vmap":
-        return {"settings": replace(crew[1].settings, axis="vmap")}
-    return {"mesh": make_mesh(2, 1) if other == "two devices" else make_mesh(1, 2)}
-
-
-def losses_agree(found: Run, alone: Run) -> None:
-    """Another program may round otherwise, so losses agree to 1e-5; a member that read other rows is far outside."""
-    assert {row["member"] for row in found.rows} == {row["member"] for row in alone.rows}
-    for name in {row["member"] for row in alone.rows}:
-        rows, expected = found.rows_of(name), alone.rows_of(name)
-        assert [row["epoch"] for row in rows] == [row["epoch"] for row in expected]
-        for figure in ("lr", "train_loss", "validation_loss"):
-            pairs = [(row[figure], there[figure]) for row, there in zip(rows, expected, strict=True)]
-            assert all(a == b or abs(a - b) <= 1e-5 * abs(b) for a, b in pairs), (name, figure, pairs)
-
-
-@pytest.mark.parametrize("other", LAYOUTS)
-def test_how_members_are_laid_out_changes_no_loss(crew, train, alone, other):
-    losses_agree(train(crew[0].values(), **laid_out(crew, other)), alone)
-
-
-@pytest.mark.parametrize("other", LAYOUTS)
-def test_how_members_with_a_column_reader_are_laid_out_changes_no_loss(crew, reading, train, read_alone, other):
-    losses_agree(train(reading[0], **reading[1], **laid_out(crew, other)), read_alone)
 
 
 @pytest.mark.parametrize("missing", ["bands", "bands and electrons"])

@@ -1,6 +1,8 @@
-"""Four members as small as they can be on 40 crystals of two classes, and what trains them."""
+"""Four members as small as they can be on 40 crystals of two classes, what trains them, and what that leaves."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +29,17 @@ NETWORK = NetworkSettings(
     fusion_heads=2, fusion_width=8, classifier_widths=(8,),
     reader_width=0, reader_layers=2, recall_width=0, dtype="float32",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left behind: checkpoints by member, log rows."""
+
+    restored: dict[str, Any]
+    rows: list[dict[str, Any]]
+
+    def rows_of(self, name: str) -> list[dict[str, Any]]:
+        return [row for row in self.rows if row["member"] == name]
 
 
 def tiny_population() -> tuple[dict[str, Member], Workshop]:
