@@ -120,12 +120,10 @@ def star_phases(
       Index in `TRIM` of each arm to 1 or -1.
     """
     centre = translations[inversion]
-    signs: dict[int, int] = {}
-    for turn, rotation, translation in zip(reciprocal, rotations, translations, strict=True):
-        arm = int(np.rint(2 * (turn @ representative)).astype(int) % 2 @ np.array([4, 2, 1]))
-        lattice_vector = np.rint(np.linalg.inv(rotation) @ (centre - 2 * translation) - centre)
-        signs[arm] = 1 if round(2 * float(representative @ lattice_vector)) % 2 == 0 else -1
-    return signs
+    arms = np.rint(2 * (reciprocal @ representative)).astype(int) % 2 @ np.array([4, 2, 1])
+    moved = (np.linalg.inv(rotations) @ (centre - 2 * translations)[:, :, None])[:, :, 0]
+    phases = np.rint(2 * (np.rint(moved - centre) @ representative)).astype(int) % 2
+    return dict(zip(arms.tolist(), (1 - 2 * phases).tolist(), strict=True))
 
 
 def has_crossing(

@@ -9,6 +9,7 @@ they differ by a real representation of the point group, which relabels co-repre
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -57,13 +58,22 @@ def spin_signs(number: int, spin: np.ndarray) -> np.ndarray:
     products = spin[:, None] @ spin[None]
     listed = spin[ops.table]
     # +1 or -1: a product is plus or minus the matrix that is listed for it.
-    own = np.rint((products * listed.conj()).sum(axis=(2, 3)).real / 2).astype(int)
-    wanted = own * ops.spin_sign
+    own = np.rint((products * listed.conj()).sum(axis=(2, 3)).real / 2).astype(np.int8)
+    return np.array(_solved_signs(number, (own * ops.spin_sign < 0).tobytes()))
+
+
+@lru_cache(maxsize=1024)
+def _solved_signs(number: int, minus: bytes) -> tuple[int, ...]:
+    """Of the operations g of a space group, so that the sign of g h is that of g times that of h, times -1 where
+    `minus`, `[g, h]` bool as bytes, says so; crystals of one setting ask alike.
+    """
+    table = operations(number).table
+    size = len(table)
+    wanted = np.frombuffer(minus, bool).reshape(size, size)
     rows: dict[int, tuple[int, int]] = {}  # by leading bit: (unknowns, right side), over the field of two elements
-    size = len(spin)
     for i in range(size):
         for j in range(size):
-            bits, side = (1 << i) ^ (1 << j) ^ (1 << int(ops.table[i, j])), int(wanted[i, j] < 0)
+            bits, side = (1 << i) ^ (1 << j) ^ (1 << int(table[i, j])), int(wanted[i, j])
             while bits:
                 lead = bits.bit_length() - 1
                 if lead not in rows:
@@ -77,7 +87,7 @@ def spin_signs(number: int, spin: np.ndarray) -> np.ndarray:
         bits, side = rows[lead]
         if (bin(bits & value & ~(1 << lead)).count("1") + side) % 2:
             value |= 1 << lead
-    return np.array([-1 if value >> i & 1 else 1 for i in range(size)])
+    return tuple(-1 if value >> i & 1 else 1 for i in range(size))
 
 
 def density_characters(

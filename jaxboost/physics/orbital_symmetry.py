@@ -59,7 +59,7 @@ class OrbitalSymmetry:
         images = np.empty(coefficients.shape, complex)
         for atom, image in enumerate(self.image[operation]):
             slots = model.slot[start[atom] : start[atom + 1]]
-            turn = phase[atom] * self.orbital[operation][np.ix_(slots, slots)]
+            turn = phase[atom] * self.orbital[operation][slots[:, None], slots]
             images[start[image] : start[image + 1]] = turn @ coefficients[start[atom] : start[atom + 1]]
         return images
 
@@ -136,7 +136,7 @@ def occupied_characters(
         spin = symmetry.spin[operation]
         among = dual[:, deep:].T @ images[:, deep:]
         # sum over spins s, t of spin[s, t] Tr(among density[t, s])
-        characters[row] = core * np.trace(spin) + np.einsum("st,ab,tbsa->", spin, among, density, optimize=True)
+        characters[row] = core * np.trace(spin) + (spin.T * np.tensordot(density, among, ((1, 3), (1, 0)))).sum()
     return characters
 
 
