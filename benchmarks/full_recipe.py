@@ -26,7 +26,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from scipy.special import log_softmax
 
-from benchmarks.networks import load, reference_of, score, teach, workshop_of
+from benchmarks.networks import in_outline, load, reference_of, score, teach, workshop_of
 from configs import extreme
 from jaxboost import settings as of
 from jaxboost.console import Stopwatch, duration
@@ -36,6 +36,7 @@ from jaxboost.environment import git_commit
 from jaxboost.estimate import cost_of, matmul_rate
 from jaxboost.finished_run import restore_member
 from jaxboost.inference import TrainedMember
+from jaxboost.training.crew import muster
 from jaxboost.training.loop import Progress, train_population
 from jaxboost.training.member import Member
 from jaxboost.training.roster import make_roster
@@ -155,9 +156,10 @@ def main() -> None:
         if arguments.taught:
             shutil.copytree(arguments.taught, workshop.folder / "taught")
         with watch.measure("teach"):
+            crew = muster(in_outline(config, dataset, roster, workshop), workshop)  # compiled meanwhile, as in a run
             roster = teach(config, dataset, roster, workshop)
         began = time.perf_counter()
-        outcome = train_population(roster, workshop, report=epochs.report, should_stop=lambda: False)
+        outcome = train_population(roster, workshop, report=epochs.report, should_stop=lambda: False, crew=crew)
         trained_in = time.perf_counter() - began
         trained = [restore_member(workshop.folder / m.name, workshop.identity)[0] for m in roster]
     with watch.measure("scoring"):
@@ -174,7 +176,7 @@ def main() -> None:
     line("steps", f"{steps} an epoch, batch {workshop.batch}, {workshop.settings.nodes} nodes")
     if config.objective.taught:
         line("trees that teach", f"{watch.seconds['teach']:.1f} s")
-    line("compiling", f"{outcome.compile_seconds:.1f} s")
+    line("compiling, after the trees", f"{outcome.compile_seconds:.1f} s")
     line("training", f"{busy:.1f} s in {len(epochs.seconds)} epochs, {sum(epochs.members)} of members")
     line(
         "an epoch", f"{np.median(epochs.seconds):.3f} s, of a member {busy / sum(epochs.members):.4f} s (wall, median)"

@@ -24,7 +24,7 @@ from jaxboost.rows import features_of, split_table, splits_of_rows
 from jaxboost.training.loop import Progress, Workshop, train_population
 from jaxboost.training.member import Member
 from jaxboost.training.roster import reference_rows
-from jaxboost.training.teacher import taught
+from jaxboost.training.teacher import outlined, taught
 
 _PARTS_OF = {
     modality: [PARTS.index(part) for part in parts]
@@ -83,7 +83,7 @@ def teach(
 
     Teachers do not hear of a `hidden` modality; relatives go with the scalars.
     """
-    if not (config.objective.taught or config.objective.gain_power):
+    if not _has_teachers(config):
         return members
     pooled, pupils = pooled_columns(dataset.features), members
     if hidden:
@@ -108,6 +108,17 @@ def teach(
         replace(one, normalizer=one.normalizer._replace(known=member.normalizer.known))
         for one, member in zip(found, members, strict=True)
     ]
+
+
+def in_outline(config: ConfigDict, dataset: Dataset, members: list[Member], workshop: Workshop) -> list[Member]:
+    """The members in the shapes that `teach` gives them."""
+    if not _has_teachers(config):
+        return members
+    return outlined(members, pooled_columns(dataset.features), workshop.materials, config.objective.gain_power)
+
+
+def _has_teachers(config: ConfigDict) -> bool:
+    return bool(config.objective.taught or config.objective.gain_power)
 
 
 def train(

@@ -39,7 +39,7 @@ from jaxboost.finished_run import (
     write_results,
 )
 from jaxboost.limits import check_config
-from jaxboost.modalities.pooled_columns import pooled_columns
+from jaxboost.modalities.pooled_columns import PooledColumns, pooled_columns
 from jaxboost.models import Network
 from jaxboost.physics.tight_binding_elements import learned_split
 from jaxboost.reporting import console_table
@@ -55,6 +55,7 @@ from jaxboost.run_folder import (
     write_json,
 )
 from jaxboost.training.checkpoints import has_checkpoint
+from jaxboost.training.crew import muster
 from jaxboost.training.loop import Outcome, Progress, Workshop, train_population
 from jaxboost.training.member import Member
 from jaxboost.training.processes import (
@@ -68,7 +69,7 @@ from jaxboost.training.processes import (
     stop_flag,
 )
 from jaxboost.training.roster import make_roster
-from jaxboost.training.teacher import taught
+from jaxboost.training.teacher import outlined, taught
 from jaxboost.training_display import training_display
 
 
@@ -230,12 +231,18 @@ def _train_members(
         checkpoint_seconds=config.population.checkpoint_seconds,
         ids=dataset.ids,
     )
-    with watch.measure("teach"):
-        crew = _taught(config, workdir, dataset, members, workshop.materials, stop)
-    if crew is None:
-        return Outcome(False, 0.0)
-    say(estimate(crew, workshop))
-    epochs = max(int(member.hyperparameters.epochs) for member in crew)
+    say(estimate(members, workshop))  # before the cores have anything to do: it measures what they can
+    if config.objective.taught or config.objective.gain_power:
+        pooled = pooled_columns(dataset.features)
+        crew = muster(outlined(members, pooled, workshop.materials, config.objective.gain_power), workshop)
+        with watch.measure("teach"):
+            pupils = _taught(config, workdir, pooled, members, workshop.materials, stop)
+        if pupils is None:
+            return Outcome(False, 0.0)
+        members = pupils
+    else:
+        crew = muster(members, workshop)
+    epochs = max(int(member.hyperparameters.epochs) for member in members)
     with TensorBoardLog(workdir) as board, training_display(epochs) as show:
 
         def report(progress: Progress) -> None:
@@ -247,21 +254,24 @@ def _train_members(
             for found in progress.diverged:
                 say(f"warning: {found.member} stops and will not vote: a gradient was not finite, {found}")
 
-        return train_population(crew, workshop, report=report, should_stop=stop_between_steps(stop))
+        return train_population(members, workshop, report=report, should_stop=stop_between_steps(stop), crew=crew)
 
 
 def _taught(
-    config: ConfigDict, workdir: Path, dataset: Dataset, members: list[Member], materials: Materials, stop: StopFlag
+    config: ConfigDict,
+    workdir: Path,
+    pooled: PooledColumns,
+    members: list[Member],
+    materials: Materials,
+    stop: StopFlag,
 ) -> list[Member] | None:
-    """The members with what their teachers say, if they have any; None where a signal asked to stop."""
-    if not (config.objective.taught or config.objective.gain_power):
-        return members
+    """The members with what their teachers say; None where a signal asked to stop."""
     fits = config.objective.taught_folds * len(members)
     say(f"boosted trees speak of the training rows of {len(members)} members: {fits} fits")
     with bar("fitting trees", fits) as progress:
         found = taught(
             members,
-            pooled_columns(dataset.features),
+            pooled,
             materials,
             gain_power=config.objective.gain_power,
             folds=config.objective.taught_folds,

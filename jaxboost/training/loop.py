@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -12,17 +12,15 @@ import jax
 import numpy as np
 from jax.sharding import PartitionSpec as P
 
-from jaxboost.data.batches import scoring_batches, training_batches
+from jaxboost.data.batches import training_batches
 from jaxboost.errors import InputError
 from jaxboost.out_of_memory import fewer, within_memory
+from jaxboost.training.crew import Crew, first_states, muster, seated
 from jaxboost.training.divergence import Divergence, divergences
 from jaxboost.training.epoch import train_epoch
-from jaxboost.training.member import Member, stack_hyperparameters
-from jaxboost.training.member_checkpoint import is_finished, restored_state
-from jaxboost.training.member_state import MemberState
+from jaxboost.training.member import Member
 from jaxboost.training.placement import copied, on_host, own_parts, place, stack
-from jaxboost.training.population import init_program, population_program
-from jaxboost.training.processes import from_first, is_first, several
+from jaxboost.training.processes import from_first, several
 from jaxboost.training.record import Record
 from jaxboost.training.workshop import Workshop
 
@@ -47,7 +45,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Whether every member is finished, and the seconds that compiling took."""
+    """Whether every member is finished, and the seconds that training waited for its program to be compiled."""
 
     finished: bool
     compile_seconds: float
@@ -70,52 +68,42 @@ def train_population(
     *,
     report: Callable[[Progress], None],
     should_stop: Callable[[], bool],
+    crew: Crew | None = None,
 ) -> Outcome:
     """Trains every member whose checkpoint is not finished, until all are or `should_stop` says so.
 
     A member's batches, dropout and views are functions of its seed and step, so a run that stopped continues with
     the very figures of one that did not, and other members change nothing. Where there are several processes every one
-    calls this; the first one's checkpoints count, and `report` and `should_stop` are called alike on all.
+    calls this; the first one's checkpoints count, and `report` and `should_stop` are called alike on all. A `crew` was
+    mustered of the same members before, so that its program is compiled already or soon.
     """
-    unfinished = from_first(np.array([not is_finished(workshop.folder / m.name, workshop.identity) for m in members]))
-    pending = [member for member, is_left in zip(members, unfinished, strict=True) if is_left]
-    if not pending:
+    crew = crew or muster(members, workshop)
+    if crew is None:
         return Outcome(True, 0.0)
-    crew, states = _board(pending, workshop)
-    settings, mesh, names = workshop.settings, workshop.mesh, [member.name for member in crew]
+    settings, mesh = workshop.settings, workshop.mesh
+    seats = seated([member for member in members if member.name in crew.names], mesh)
+    names = [member.name for member in seats]
     on_members = partial(place, mesh=mesh, spec=P("member"))
     on_rows = partial(place, mesh=mesh, spec=P("member", None, "data"))
+    states = first_states(seats, workshop)
     state = on_members(stack(states))
-    hyper = on_members(stack_hyperparameters([member.hyperparameters for member in crew]))
-    own = (hyper, *(on_members(stack([getattr(member, name) for member in crew])) for name in ("normalizer", "taught")))
-    validation = _scoring_plan([member.validation for member in crew], workshop)
-    plans = (on_rows(validation), on_rows(_scoring_plan([member.train for member in crew], workshop)))
-    resident = place((workshop.materials, workshop.tables), mesh, P())
-    firsts = range(0, settings.steps_per_epoch, settings.steps_per_call)
-    offsets = [place(np.int32(first), mesh, P()) for first in firsts]
-    blank = on_rows(np.zeros((len(crew), settings.steps_per_call, workshop.batch), np.int32))
-    shapes = jax.tree.map(_shape, (state, *own, blank, *plans, offsets[0], *resident))
-    seats = 1 if settings.axis == "map" else len(crew) // mesh.shape["member"]
-
-    def compile_for(at_once: int) -> Any:
-        asked = None if at_once == seats else at_once
-        return population_program(workshop.network, settings, mesh, asked).lower(*shapes).compile()
-
+    own = (crew.hyper, *(on_members(stack([getattr(m, name) for m in seats])) for name in ("normalizer", "taught")))
+    plans = (crew.validation, crew.remembered)
     began = time.perf_counter()
-    program, at_once = within_memory(compile_for, seats)
+    program, at_once = crew.program.result()
     compile_seconds = time.perf_counter() - began
-    budget = np.array([member.hyperparameters.epochs for member in crew])
-    patience = np.array([member.hyperparameters.patience for member in crew])
+    budget = np.array([member.hyperparameters.epochs for member in seats])
+    patience = np.array([member.hyperparameters.patience for member in seats])
     epochs = np.array([int(s.epoch) for s in states])
-    record = Record(workshop, crew, saved=dict(zip(names, epochs.tolist(), strict=True)))
+    record = Record(workshop, seats, saved=dict(zip(names, epochs.tolist(), strict=True)))
     active = epochs < budget
     rounds, saved_at = 0, time.monotonic()
     # What a stop saves, and what an epoch begins from once more where the device had not the memory for it. It stays
     # where it is: to bring the weights of all members to the host can take longer than to train them for an epoch.
     kept = copied(state)
     while active.any():
-        plan = _plan(crew, epochs, active, workshop)
-        batches = [on_rows(plan[:, first : first + settings.steps_per_call]) for first in firsts]
+        plan = _plan(seats, epochs, active, workshop)
+        batches = [on_rows(part) for part in np.split(plan, len(crew.offsets), axis=1)]
         steps, clock = int(active.sum()) * settings.steps_per_call, _Clock()
         left = int((budget - epochs)[active].sum()) * settings.steps_per_epoch
 
@@ -124,7 +112,7 @@ def train_population(
 
         try:
             done = train_epoch(
-                program, state, own, batches, plans, offsets, resident, ended=ended, should_stop=should_stop
+                program, state, own, batches, plans, crew.offsets, crew.resident, ended=ended, should_stop=should_stop
             )
             if done is None:
                 record.save_unsaved(own_parts(kept), epochs, active)
@@ -135,7 +123,7 @@ def train_population(
             if several():  # the others would not know that this one goes on with another program
                 raise
             began = time.perf_counter()
-            program, at_once = within_memory(compile_for, fewer(error, at_once))
+            program, at_once = within_memory(crew.compile_for, fewer(error, at_once))
             compile_seconds += time.perf_counter() - began
             state = on_members(kept)
             continue
@@ -146,7 +134,7 @@ def train_population(
         steps = int(calls[-1].trained.sum()) * settings.steps_per_call
         report(Progress(_rows(names, epochs, calls), steps, left, clock.lap(), list(diverged.values())))
         over = (epochs >= budget) | (epochs - best_epoch >= patience) | failed
-        if len(pending) == len(members) and failed[budget > 0].all():
+        if len(crew.names) == len(members) and failed[budget > 0].all():
             record.save_unsaved(own_parts(kept), began_at, active)
             raise InputError(record.nothing_finite(diverged))
         kept = copied(state)
@@ -164,59 +152,16 @@ def train_population(
     return Outcome(True, compile_seconds)
 
 
-def _shape(x: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(np.shape(x), x.dtype, sharding=getattr(x, "sharding", None))
-
-
-def _board(pending: list[Member], workshop: Workshop) -> tuple[list[Member], list[MemberState]]:
-    """Members laid over the devices so that each has about the same number of epochs, and their states."""
-    width = workshop.mesh.shape["member"]
-    seats = -(-len(pending) // width)
-    devices: list[list[Member]] = [[] for _ in range(width)]
-    for member in sorted(pending, key=lambda m: -m.hyperparameters.epochs):
-        free = [crew for crew in devices if len(crew) < seats]
-        min(free, key=lambda crew: sum(m.hyperparameters.epochs for m in crew)).append(member)
-    idle = pending[0].hyperparameters._replace(epochs=0)
-    none = np.zeros(0, int)
-    for i, crew in enumerate(devices):
-        spare = replace(pending[0], name=f"idle_{i}", validation=none, hyperparameters=idle)
-        crew += [spare] * (seats - len(crew))
-    crew = [member for own in devices for member in own]
-    return crew, _initial_states(crew, workshop)
-
-
-def _initial_states(crew: list[Member], workshop: Workshop) -> list[MemberState]:
-    init = init_program(workshop.network, workshop.settings, len(workshop.sizes))
-    states = []
-    for member in crew:
-        hyper = jax.tree.map(lambda x: x[0], stack_hyperparameters([member.hyperparameters]))
-        state = jax.tree.map(np.asarray, init(hyper, member.normalizer, workshop.materials, workshop.tables))
-        if is_first():
-            state = restored_state(workshop.folder / member.name, state, member)
-        states.append(from_first(state))
-    return states
-
-
-def _plan(crew: list[Member], epochs: np.ndarray, active: np.ndarray, workshop: Workshop) -> np.ndarray:
+def _plan(seats: list[Member], epochs: np.ndarray, active: np.ndarray, workshop: Workshop) -> np.ndarray:
     steps = workshop.settings.steps_per_epoch
-    plan = np.zeros((len(crew), steps, workshop.batch), np.int32)
-    for i, member in enumerate(crew):
+    plan = np.zeros((len(seats), steps, workshop.batch), np.int32)
+    for i, member in enumerate(seats):
         if active[i]:
             sizes = workshop.sizes[member.train]
             seed = (int(member.hyperparameters.seed), 1)
             first = int(epochs[i]) * steps
             plan[i] = training_batches(member.train, sizes, workshop.batch, first=first, count=steps, seed=seed)
     return plan
-
-
-def _scoring_plan(rows: list[np.ndarray], workshop: Workshop) -> np.ndarray:
-    """Each member's own rows once, [member, step, b], -1 for none."""
-    plans = [scoring_batches(own, workshop.sizes[own], workshop.batch) for own in rows]
-    steps = max(1, *(len(plan) for plan in plans))
-    padded = np.full((len(rows), steps, workshop.batch), -1, np.int32)
-    for row, plan in zip(padded, plans, strict=True):
-        row[: len(plan)] = plan
-    return padded
 
 
 def _rows(names: Iterable[str], epochs: np.ndarray, calls: list[Any]) -> list[dict[str, Any]]:

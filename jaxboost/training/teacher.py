@@ -86,9 +86,7 @@ def taught(
     folder.mkdir(parents=True, exist_ok=True)
     paths = {member.name: folder / f"{member.name}.npz" for member in members}
     left = [member for member in members if not paths[member.name].exists()]
-    n, classes = materials.possible.shape
-    columns_read = pooled.table.shape[1] + column_count(classes)
-    blank = Lesson(np.zeros((n, classes), np.float32), np.zeros((folds, columns_read), np.float32))
+    blank = _blank(pooled, materials, folds)
     found = {member.name: Lesson(*(array.copy() for array in blank)) for member in left}
     unsaid = dict.fromkeys(found, folds)
     fits = [fit for member in left for fit in _fits(member, pooled.table, materials, folds)]
@@ -106,14 +104,23 @@ def taught(
         if should_stop():
             return None
     lessons = [_read(paths[member.name], blank) for member in members]
-    return [
-        replace(
-            member,
-            taught=lesson.probabilities,
-            normalizer=weighted(member.normalizer, pooled, lesson.gains.sum(0), gain_power, len(member.train)),
-        )
-        for member, lesson in zip(members, lessons, strict=True)
-    ]
+    return [_told(member, lesson, pooled, gain_power) for member, lesson in zip(members, lessons, strict=True)]
+
+
+def outlined(members: Sequence[Member], pooled: PooledColumns, materials: Materials, gain_power: float) -> list[Member]:
+    """The members in the shapes that `taught` gives them, before anything was said."""
+    return [_told(member, _blank(pooled, materials, 1), pooled, gain_power) for member in members]
+
+
+def _blank(pooled: PooledColumns, materials: Materials, folds: int) -> Lesson:
+    n, classes = materials.possible.shape
+    columns_read = pooled.table.shape[1] + column_count(classes)
+    return Lesson(np.zeros((n, classes), np.float32), np.zeros((folds, columns_read), np.float32))
+
+
+def _told(member: Member, lesson: Lesson, pooled: PooledColumns, gain_power: float) -> Member:
+    weights = weighted(member.normalizer, pooled, lesson.gains.sum(0), gain_power, len(member.train))
+    return replace(member, taught=lesson.probabilities, normalizer=weights)
 
 
 def _fits(member: Member, pooled: np.ndarray, materials: Materials, folds: int) -> Iterator[Any]:

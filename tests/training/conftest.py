@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from jaxboost.training import has_checkpoint, loop, restore_checkpoint
+from jaxboost.training import crew as boarding
+from jaxboost.training import has_checkpoint, restore_checkpoint
 from jaxboost.training.loop import Workshop, train_population
 from jaxboost.training.member import Member
 from jaxboost.training.population import init_program, population_program
@@ -21,7 +22,7 @@ def crew() -> tuple[dict[str, Member], Workshop]:
 
 @pytest.fixture(scope="session")
 def programs() -> dict[str, Callable[..., Any]]:
-    """What `train` has in the place of functions of `loop`: programs of the same shapes are compiled once for all."""
+    """What `train` puts in the place of functions of `training.crew`: programs of the same shapes compile once."""
     return {
         "population_program": functools.cache(population_program),
         "init_program": functools.cache(init_program),
@@ -40,7 +41,7 @@ def train(crew, programs, tmp_path_factory):
         rows: list[dict[str, Any]] = []
         with pytest.MonkeyPatch.context() as patch:
             for name, program in programs.items():
-                patch.setattr(loop, name, program)
+                patch.setattr(boarding, name, program)
             train_population(
                 list(members),
                 workshop,

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 from jaxboost.models import NetworkSettings
 from jaxboost.models.layers import Dropout
-from jaxboost.training import loop, processes
+from jaxboost.training import crew, loop, processes
 from jaxboost.training.population import init_program, make_mesh, population_program
 from tests.training.tiny_population import tiny_population
 
@@ -76,8 +76,8 @@ def main() -> int:
     ]
     network = SmallNetwork(workshop.network.settings)
     # What was compiled for a mesh is not compiled again.
-    loop.init_program = functools.cache(init_program)
-    loop.population_program = functools.cache(population_program)
+    crew.init_program = functools.cache(init_program)
+    crew.population_program = functools.cache(population_program)
     compiled = count_compilations()
     found: dict[str, Any] = {"losses": {}}
     with processes.stop_flag() as stop:

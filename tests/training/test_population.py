@@ -17,7 +17,7 @@ from jaxboost.modalities.features import concatenate
 from jaxboost.modalities.featurize import FeaturizerSettings, featurize_one
 from jaxboost.models import Memory, Network
 from jaxboost.training import has_checkpoint, loop, restore_checkpoint
-from jaxboost.training.loop import is_finished
+from jaxboost.training.member_checkpoint import is_finished
 from jaxboost.training.member_state import init_state
 from jaxboost.training.memory import Drawn
 from jaxboost.training.objective import batch_loss

@@ -9,7 +9,7 @@ from jaxboost.data.batches import Normalizer
 from jaxboost.errors import InputError
 from jaxboost.modalities.pooled_columns import PARTS, PooledColumns
 from jaxboost.training.member import Member
-from jaxboost.training.teacher import taught
+from jaxboost.training.teacher import outlined, taught
 
 ROWS, CLASSES = 240, 3
 ENDS = ("mean", "std")
@@ -63,6 +63,16 @@ def test_the_column_that_decides_counts_most(tmp_path):
     weights = said(tmp_path)[0].normalizer.scalars_weight
     assert weights.argmax() == 2 and weights[2] > 3 * np.delete(weights, 2).max()
     assert (said(tmp_path, gain_power=0.0)[0].normalizer.scalars_weight == 1).all()
+
+
+@pytest.mark.parametrize("gain_power", [0.0, 0.5])
+def test_the_shapes_of_what_is_said_are_known_before(tmp_path, gain_power):
+    after = said(tmp_path, gain_power=gain_power)[0]
+    materials = materials_of(LABEL, np.arange(ROWS) // 2)
+    before = outlined([member_of()], of_scalars(POOLED), materials, gain_power)[0]
+    assert not before.taught.any()
+    for early, late in zip((before.taught, *before.normalizer), (after.taught, *after.normalizer), strict=True):
+        assert np.shape(early) == np.shape(late) and np.asarray(early).dtype == np.asarray(late).dtype
 
 
 def test_a_row_has_no_say_in_what_is_said_of_it_nor_has_another_of_its_formula(tmp_path, plain):
