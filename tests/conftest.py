@@ -1,7 +1,13 @@
 """Two CPU devices for every test, so that the sharded paths are walked too; set before JAX looks for devices."""
 
-import jax
-import pytest
+import os
+
+# Here and in the processes that tests start: to optimise these programs takes longer than to run them.
+QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICK}"
+
+import jax  # noqa: E402  after its flags
+import pytest  # noqa: E402
 
 jax.config.update("jax_num_cpu_devices", 2)
 

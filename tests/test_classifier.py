@@ -95,9 +95,7 @@ main(Path(sys.argv[1]))
 def folder(tmp_path_factory) -> Path:
     """Where the script has run."""
     folder = tmp_path_factory.mktemp("classifier")
-    # The compiler's own optimisation takes longer than these fits.
-    flags = {"XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"}
-    environment = os.environ | flags | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(folder)], env=environment, capture_output=True, text=True, cwd=folder
     )

@@ -15,11 +15,7 @@ from tests.crystals import prototype, write_cif
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("tutorial", "modalities", "recipe")
-# Their programs take as long to optimise as to run.
-ENVIRONMENT = os.environ | {
-    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
-    "JAX_PLATFORMS": "cpu",
-}
+ENVIRONMENT = os.environ | {"JAX_PLATFORMS": "cpu"}
 
 
 def commands(page: str) -> list[tuple[str, bool]]:

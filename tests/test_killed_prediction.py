@@ -1,6 +1,5 @@
 """A prediction in a process of its own that is killed without warning goes on to the bytes of one that was not."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,8 +11,6 @@ import pytest
 from tests.crystals import prototype, write_cif
 
 ROOT = Path(__file__).parents[1]
-# The compiler's own optimisation takes longer than these runs.
-ENVIRONMENT = os.environ | {"XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"}
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +27,7 @@ def start(run: Path, inputs: str, output: Path) -> subprocess.Popen:
         sys.executable, str(ROOT / "main.py"), "--mode=predict", f"--workdir={run}", "--chunk=2",
         f"--inputs={inputs}", f"--output={output}",
     ]  # fmt: skip
-    return subprocess.Popen(
-        command, cwd=ROOT, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    return subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def finish(process: subprocess.Popen) -> str:

@@ -20,12 +20,11 @@ MOVES = ["4x1 1x1", "1x1 8x1", "2x4 4x2"]
 
 
 def start(folder: Path, *arguments: str, devices: int, **environment: str) -> subprocess.Popen:
-    # The compiler's own optimisation takes longer than these runs. Devices of one CPU that wait for each other must not
-    # share a pool of threads, which may have none left for those that are waited for; and on a busy machine they wait
-    # for longer than the 40 s that XLA would.
+    # Devices of one CPU that wait for each other must not share a pool of threads, which may have none left for those
+    # that are waited for; and on a busy machine they wait for longer than the 40 s that XLA would.
     flags = (
-        f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0 "
-        "--xla_llvm_disable_expensive_passes=true --xla_cpu_multi_thread_eigen=false "
+        f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices} "
+        "--xla_cpu_multi_thread_eigen=false "
         "--xla_cpu_collective_call_terminate_timeout_seconds=900 --xla_cpu_collective_timeout_seconds=900"
     )
     command = [sys.executable, "-m", "tests.training.small_population", str(folder), *arguments]
