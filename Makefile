@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 help:
 	@echo "make setup            a virtual environment in .venv with everything needed"
-	@echo "make run              train on crystals that are drawn, with the labels of a model (3 minutes)"
+	@echo "make run              train on crystals that are drawn, with the labels of a model (3 to 5 minutes)"
 	@echo "make run DATA=path    train the quick recipe on labelled crystals: a parquet table (material_id, lattice,"
 	@echo "                      atomic_numbers, frac_coords, topology), or a folder of CIF files with an"
 	@echo "                      id_prop.csv (lines 'id,label', no header; files <id>.cif)"
