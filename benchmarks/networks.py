@@ -114,7 +114,8 @@ def in_outline(config: ConfigDict, dataset: Dataset, members: list[Member], work
     """The members in the shapes that `teach` gives them."""
     if not _has_teachers(config):
         return members
-    return outlined(members, pooled_columns(dataset.features), workshop.materials, config.objective.gain_power)
+    shapes = {"gain_power": config.objective.gain_power, "folds": config.objective.taught_folds}
+    return outlined(members, pooled_columns(dataset.features), workshop.materials, **shapes)
 
 
 def _has_teachers(config: ConfigDict) -> bool:

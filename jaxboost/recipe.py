@@ -10,6 +10,7 @@ Started again in the same folder a run goes on where it stopped:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -233,11 +234,15 @@ def _train_members(
     )
     say(estimate(members, workshop))  # before the cores have anything to do: it measures what they can
     if config.objective.taught or config.objective.gain_power:
-        pooled = pooled_columns(dataset.features)
-        crew = muster(outlined(members, pooled, workshop.materials, config.objective.gain_power), workshop)
+        pooled, trees = pooled_columns(dataset.features), config.objective
+        shapes = {"gain_power": trees.gain_power, "folds": trees.taught_folds}
+        crew = muster(outlined(members, pooled, workshop.materials, **shapes), workshop)
         with watch.measure("teach"):
             pupils = _taught(config, workdir, pooled, members, workshop.materials, stop)
         if pupils is None:
+            if crew is not None:
+                say("a signal asks to stop; the compiler is waited for, since nothing interrupts it")
+                wait([crew.program])
             return Outcome(False, 0.0)
         members = pupils
     else:

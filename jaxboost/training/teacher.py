@@ -12,6 +12,7 @@ network does, so a row's label does stand among the columns of its relatives. A 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -92,7 +93,8 @@ def taught(
     fits = [fit for member in left for fit in _fits(member, pooled.table, materials, folds)]
     done = folds * (len(members) - len(left))
     progress(done)
-    for opinion in joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(fits):
+    opinions = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(fits)
+    for opinion in opinions:
         name = opinion.member
         found[name].probabilities[opinion.rows] = opinion.probabilities
         found[name].gains[opinion.part] = opinion.gains  # summed in one order, whoever is done first
@@ -102,14 +104,21 @@ def taught(
         done += 1
         progress(done)
         if should_stop():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # joblib's, that some fits are for nothing
+                opinions.close()
             return None
     lessons = [_read(paths[member.name], blank) for member in members]
     return [_told(member, lesson, pooled, gain_power) for member, lesson in zip(members, lessons, strict=True)]
 
 
-def outlined(members: Sequence[Member], pooled: PooledColumns, materials: Materials, gain_power: float) -> list[Member]:
-    """The members in the shapes that `taught` gives them, before anything was said."""
-    return [_told(member, _blank(pooled, materials, 1), pooled, gain_power) for member in members]
+def outlined(
+    members: Sequence[Member], pooled: PooledColumns, materials: Materials, *, gain_power: float, folds: int
+) -> list[Member]:
+    """The members in the shapes that `taught` gives them, before anything is said; arguments and errors as there."""
+    for member in members:
+        _formulas(member, materials, folds)
+    return [_told(member, _blank(pooled, materials, folds), pooled, gain_power) for member in members]
 
 
 def _blank(pooled: PooledColumns, materials: Materials, folds: int) -> Lesson:
@@ -125,13 +134,7 @@ def _told(member: Member, lesson: Lesson, pooled: PooledColumns, gain_power: flo
 
 def _fits(member: Member, pooled: np.ndarray, materials: Materials, folds: int) -> Iterator[Any]:
     """For each part of the member's rows, by formula, the call that fits trees on the others and asks them."""
-    formula = np.asarray(materials.formula)[member.train]
-    if (count := len(np.unique(formula))) < folds:
-        raise InputError(
-            f"{member.name} has {count} formulas to train on, too few for trees to teach it in "
-            f"config.objective.taught_folds = {folds} parts: set config.objective.taught and gain_power to 0, or give "
-            "more crystals"
-        )
+    formula = _formulas(member, materials, folds)
     classes = materials.possible.shape[1]
     related = (materials.relative, materials.relative_distance, materials.relative_label)
     heard = columns(*related, member.normalizer.known, classes)
@@ -139,6 +142,18 @@ def _fits(member: Member, pooled: np.ndarray, materials: Materials, folds: int) 
     for part, (fit, rows) in enumerate(GroupKFold(folds).split(formula, groups=formula)):
         own = (member.train[fit], member.train[rows])
         yield joblib.delayed(_opinion)(member.name, part, pooled, heard, materials.label, *own, classes, seed)
+
+
+def _formulas(member: Member, materials: Materials, folds: int) -> np.ndarray:
+    """Of its training rows, of which there must be `folds` at least."""
+    formula = np.asarray(materials.formula)[member.train]
+    if (count := len(np.unique(formula))) < folds:
+        raise InputError(
+            f"{member.name} has {count} formulas to train on, too few for trees to teach it in "
+            f"config.objective.taught_folds = {folds} parts: set config.objective.taught and gain_power to 0, or give "
+            "more crystals"
+        )
+    return formula
 
 
 def _opinion(

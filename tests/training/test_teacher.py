@@ -69,7 +69,7 @@ def test_the_column_that_decides_counts_most(tmp_path):
 def test_the_shapes_of_what_is_said_are_known_before(tmp_path, gain_power):
     after = said(tmp_path, gain_power=gain_power)[0]
     materials = materials_of(LABEL, np.arange(ROWS) // 2)
-    before = outlined([member_of()], of_scalars(POOLED), materials, gain_power)[0]
+    before = outlined([member_of()], of_scalars(POOLED), materials, gain_power=gain_power, folds=4)[0]
     assert not before.taught.any()
     for early, late in zip((before.taught, *before.normalizer), (after.taught, *after.normalizer), strict=True):
         assert np.shape(early) == np.shape(late) and np.asarray(early).dtype == np.asarray(late).dtype
@@ -148,6 +148,9 @@ def test_where_no_column_says_anything_the_shares_of_the_classes_are_said(tmp_pa
 def test_too_few_formulas_are_an_error_that_names_the_field(tmp_path):
     with pytest.raises(InputError, match=r"kfold_0 has 2 formulas.*config\.objective\.taught and gain_power to 0"):
         said(tmp_path, formula=np.arange(ROWS) % 2)
+    with pytest.raises(InputError, match="kfold_0 has 2 formulas"):  # before anything is compiled for them
+        materials = materials_of(LABEL, np.arange(ROWS) % 2)
+        outlined([member_of()], of_scalars(POOLED), materials, gain_power=0.5, folds=4)
 
 
 def test_a_damaged_file_says_what_to_do(tmp_path):
