@@ -83,7 +83,7 @@ def scaled(config: ConfigDict, scale: float) -> None:
 def peak_of(kind: str) -> float:
     """Operations a second of a device by its kind; of one that is not known, as a CPU, the measured float32 product."""
     known = [peak for name, peak in PEAKS.items() if name in kind]
-    return known[0] if known else matmul_rate()
+    return known[0] if known else matmul_rate(jax.devices())
 
 
 def accuracies(

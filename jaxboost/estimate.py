@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
@@ -37,7 +38,7 @@ def estimate(members: list[Member], workshop: Workshop) -> str:
     if np.isnan(cost.operations):
         return f"{who} {where}"
     operations = cost.operations * workshop.settings.steps_per_epoch * sum(m.hyperparameters.epochs for m in members)
-    seconds = float(operations / (EFFICIENCY * matmul_rate() * workshop.mesh.size))
+    seconds = float(operations / (EFFICIENCY * matmul_rate(workshop.mesh.local_devices) * workshop.mesh.size))
     return f"{who}, {operations:.1e} operations: about {duration(seconds)} {where}"
 
 
@@ -90,14 +91,16 @@ def _counting() -> AbstractContextManager[Any]:
         return nullcontext()
 
 
-def matmul_rate(size: int = 1024) -> float:
-    """Float32 operations a second of one device in a matrix product, the best of five."""
-    x = jnp.ones((size, size), jnp.float32)
+def matmul_rate(devices: Sequence[jax.Device], size: int = 1024) -> float:
+    """Float32 operations a second of one device in a matrix product while all of them multiply, the best of five.
+
+    Devices that are made of one CPU share its cores: by itself each of them would use them all.
+    """
+    ones = [jax.device_put(np.ones((size, size), np.float32), device) for device in devices]
     product = jax.jit(lambda a: a @ a)
-    product(x).block_until_ready()
     best = np.inf
-    for _ in range(5):
+    for _ in range(6):  # the first one compiles
         began = time.perf_counter()
-        product(x).block_until_ready()
+        jax.block_until_ready([product(x) for x in ones])
         best = min(best, time.perf_counter() - began)
     return 2 * size**3 / best
