@@ -181,7 +181,8 @@ def _check_counts(counts: np.ndarray, names: Sequence[str], folds: int) -> None:
 
 def _check_trainable(member: str, rest: np.ndarray, held: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> None:
     if not held.any():
-        raise InputError(f"{member} would be validated on no row: give more formulas, or use fewer folds")
+        other = "use fewer folds" if member.startswith("fold") else "raise config.ensemble.validation_fraction"
+        raise InputError(f"{member} would be validated on no row: give more formulas, or {other}")
     missing = np.setdiff1d(labels[rest], labels[rest & ~held])
     if len(missing):
         count = int((labels[rest] == missing[0]).sum())

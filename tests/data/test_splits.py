@@ -171,6 +171,12 @@ def test_ten_rows_end_in_a_clear_error():
         make_splits([f"F{n}" for n in range(10)], np.arange(10) % 2, vote_fraction=0.2)
 
 
+def test_a_member_that_would_have_nothing_to_choose_its_epoch_by_is_refused():
+    said = r"ensemble member 0 would be validated on no row.*raise config\.ensemble\.validation_fraction"
+    with pytest.raises(InputError, match=said):
+        make_splits([f"F{n}" for n in range(30)], np.arange(30) % 2, validation_fraction=0.01)
+
+
 @pytest.mark.parametrize(
     "settings", [{"folds": 1}, {"vote_fraction": 0.0}, {"test_fraction": 1.0}, {"validation_fraction": 1.2}]
 )
