@@ -32,7 +32,6 @@ def get_config() -> ConfigDict:
     config.objective.taught = 0.5
     config.objective.gain_power = 0.0  # not tried on so few rows
     config.kfold.epochs = config.ensemble.epochs = config.full.epochs = 24
-    config.ensemble.validation_fraction = 0.2  # 6% would be 100 rows
     # No member stops early: the program is compiled again for fewer of them, which takes longer than it saves here.
     config.kfold.patience = config.ensemble.patience = 24
     config.kfold.cycle_epochs = config.ensemble.cycle_epochs = config.full.cycle_epochs = 23
