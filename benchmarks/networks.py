@@ -114,8 +114,8 @@ def in_outline(config: ConfigDict, dataset: Dataset, members: list[Member], work
     """The members in the shapes that `teach` gives them."""
     if not _has_teachers(config):
         return members
-    shapes = {"gain_power": config.objective.gain_power, "folds": config.objective.taught_folds}
-    return outlined(members, pooled_columns(dataset.features), workshop.materials, **shapes)
+    pooled, trees = pooled_columns(dataset.features), config.objective
+    return outlined(members, pooled, workshop.materials, gain_power=trees.gain_power, folds=trees.taught_folds)
 
 
 def _has_teachers(config: ConfigDict) -> bool:

@@ -22,7 +22,7 @@ from ml_collections import ConfigDict
 from jaxboost import settings as of
 from jaxboost.baselines import baseline_lines, on_test_rows
 from jaxboost.console import Stopwatch, bar, duration, say
-from jaxboost.data.batches import Materials, symmetry_tables
+from jaxboost.data.batches import symmetry_tables
 from jaxboost.data.dataset import Dataset, resident
 from jaxboost.data.leaks import in_words, telling_columns
 from jaxboost.data.materials import Table
@@ -40,7 +40,7 @@ from jaxboost.finished_run import (
     write_results,
 )
 from jaxboost.limits import check_config
-from jaxboost.modalities.pooled_columns import PooledColumns, pooled_columns
+from jaxboost.modalities.pooled_columns import pooled_columns
 from jaxboost.models import Network
 from jaxboost.physics.tight_binding_elements import learned_split
 from jaxboost.reporting import console_table
@@ -56,7 +56,7 @@ from jaxboost.run_folder import (
     write_json,
 )
 from jaxboost.training.checkpoints import has_checkpoint
-from jaxboost.training.crew import muster
+from jaxboost.training.crew import Crew, muster
 from jaxboost.training.loop import Outcome, Progress, Workshop, train_population
 from jaxboost.training.member import Member
 from jaxboost.training.processes import (
@@ -233,20 +233,11 @@ def _train_members(
         ids=dataset.ids,
     )
     say(estimate(members, workshop))  # before the cores have anything to do: it measures what they can
-    if config.objective.taught or config.objective.gain_power:
-        pooled, trees = pooled_columns(dataset.features), config.objective
-        shapes = {"gain_power": trees.gain_power, "folds": trees.taught_folds}
-        crew = muster(outlined(members, pooled, workshop.materials, **shapes), workshop)
-        with watch.measure("teach"):
-            pupils = _taught(config, workdir, pooled, members, workshop.materials, stop)
-        if pupils is None:
-            if crew is not None:
-                say("a signal asks to stop; the compiler is waited for, since nothing interrupts it")
-                wait([crew.program])
-            return Outcome(False, 0.0)
-        members = pupils
-    else:
-        crew = muster(members, workshop)
+    with watch.measure("teach"):
+        aboard = _aboard(config, workdir, dataset, members, workshop, stop)
+    if aboard is None:
+        return Outcome(False, 0.0)
+    members, crew = aboard
     epochs = max(int(member.hyperparameters.epochs) for member in members)
     with TensorBoardLog(workdir) as board, training_display(epochs) as show:
 
@@ -262,33 +253,40 @@ def _train_members(
         return train_population(members, workshop, report=report, should_stop=stop_between_steps(stop), crew=crew)
 
 
-def _taught(
-    config: ConfigDict,
-    workdir: Path,
-    pooled: PooledColumns,
-    members: list[Member],
-    materials: Materials,
-    stop: StopFlag,
-) -> list[Member] | None:
-    """The members with what their teachers say; None where a signal asked to stop."""
-    fits = config.objective.taught_folds * len(members)
+def _aboard(
+    config: ConfigDict, workdir: Path, dataset: Dataset, members: list[Member], workshop: Workshop, stop: StopFlag
+) -> tuple[list[Member], Crew | None] | None:
+    """The members with what their teachers say, if they have any, and the crew that they make, whose program is
+    compiled meanwhile; None where a signal asked to stop.
+    """
+    trees = config.objective
+    if not (trees.taught or trees.gain_power):
+        return members, muster(members, workshop)
+    pooled, materials, folds = pooled_columns(dataset.features), workshop.materials, trees.taught_folds
+    outline = outlined(members, pooled, materials, gain_power=trees.gain_power, folds=folds)
+    crew = muster(outline, workshop)
+    fits = folds * len(members)
     say(f"boosted trees speak of the training rows of {len(members)} members: {fits} fits")
     with bar("fitting trees", fits) as progress:
         found = taught(
             members,
             pooled,
             materials,
-            gain_power=config.objective.gain_power,
-            folds=config.objective.taught_folds,
+            gain_power=trees.gain_power,
+            folds=folds,
             workers=of.workers(config),
             folder=workdir / "taught",
             progress=progress,
             should_stop=lambda: stop.is_set,
         )
+    if found is None:
+        if crew is not None:
+            say("a signal asks to stop; the compiler is waited for, since nothing interrupts it")
+            wait([crew.program])
+        return None
     # Processes that would learn from different trees would no longer train the same members.
-    return found and [
-        replace(member, taught=from_first(member.taught), normalizer=from_first(member.normalizer)) for member in found
-    ]
+    alike = [replace(one, taught=from_first(one.taught), normalizer=from_first(one.normalizer)) for one in found]
+    return alike, crew
 
 
 def _is_same_run(config: ConfigDict, workdir: Path) -> bool:

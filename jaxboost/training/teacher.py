@@ -118,7 +118,8 @@ def outlined(
     """The members in the shapes that `taught` gives them, before anything is said; arguments and errors as there."""
     for member in members:
         _formulas(member, materials, folds)
-    return [_told(member, _blank(pooled, materials, folds), pooled, gain_power) for member in members]
+    blank = _blank(pooled, materials, folds)
+    return [_told(member, blank, pooled, gain_power) for member in members]
 
 
 def _blank(pooled: PooledColumns, materials: Materials, folds: int) -> Lesson:
