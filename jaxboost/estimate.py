@@ -21,10 +21,11 @@ from jaxboost.training.member_state import MemberState, init_state
 from jaxboost.training.memory import draw
 from jaxboost.training.objective import batch_loss
 
-# Share of the matrix product's speed that a training step reaches: from `configs/quick.py` on two CPU cores, 1.1e14
-# operations in 1,786 s where the products of both at a time ran at 9.2e10 a second on each. Small batches of a wide
-# network reach less, since the optimiser's memory traffic rules there. Elsewhere a guess; the run prints its pace.
-EFFICIENCY = 0.33
+# Share of the matrix product's speed that a training step reaches: `configs/quick.py` on two CPU cores took 1,786 s for
+# 1.1e14 operations, where the products of both at a time ran at 0.9e11 to 1.2e11 a second on each: 0.26 to 0.34. Small
+# batches of a wide network reach less, since the optimiser's memory traffic rules there. Elsewhere a guess; the run
+# prints its pace.
+EFFICIENCY = 0.25
 
 
 def estimate(members: list[Member], workshop: Workshop) -> str:
