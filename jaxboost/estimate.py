@@ -17,9 +17,6 @@ from jaxboost.data.batches import Materials, gather
 from jaxboost.models import SymmetryTables
 from jaxboost.training.loop import Workshop
 from jaxboost.training.member import Member
-from jaxboost.training.member_state import MemberState, init_state
-from jaxboost.training.memory import draw
-from jaxboost.training.objective import batch_loss
 
 # Share of the matrix product's speed that a training step reaches: `configs/quick.py` on two CPU cores took 1,786 s for
 # 1.1e14 operations, where the products of both at a time ran at 0.9e11 to 1.2e11 a second on each: 0.26 to 0.34. Small
@@ -53,7 +50,10 @@ class Cost(NamedTuple):
 
 
 def cost_of(members: list[Member], workshop: Workshop) -> Cost:
-    """Of each of `members`, which are of one size; loss and gradients alone are counted."""
+    """Of each of `members`, which are of one size: three times the operations of a forward pass.
+
+    Gradients repeat each product for its two sides; to trace and to count them too would take several times as long.
+    """
     settings = workshop.settings
     hyper = members[0].hyperparameters
     take = partial(
@@ -62,26 +62,18 @@ def cost_of(members: list[Member], workshop: Workshop) -> Cost:
     )  # fmt: skip
     rows = jnp.zeros(workshop.batch, jnp.int32)
 
-    def fresh(materials: Materials, tables: SymmetryTables) -> MemberState:
-        return init_state(workshop.network, hyper, take(materials, rows), tables, settings, len(workshop.sizes))
+    def fresh(materials: Materials, tables: SymmetryTables) -> Any:
+        return workshop.network.init(jax.random.key(0), take(materials, rows), tables)["params"]
+
+    def forward(params: Any, materials: Materials, tables: SymmetryTables) -> Any:
+        return workshop.network.apply({"params": params}, take(materials, rows), tables)
 
     resident = (workshop.materials, workshop.tables)
-    state = jax.eval_shape(fresh, *resident)
-    params = jax.eval_shape(lambda weights: weights.named(), state.params)
+    params = jax.eval_shape(fresh, *resident)
     count = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
-
-    def step(params: Any, materials: Materials, tables: SymmetryTables) -> Any:
-        def loss(p: Any) -> jax.Array:
-            key = jax.random.key(0)
-            drawn = draw(key, jnp.zeros(state.memory.shape), materials.label, rows, settings.recall_draw, begun=True)
-            batch = take(materials, rows)
-            return batch_loss(workshop.network, settings, p, batch, rows, materials, hyper, tables, drawn, None, key)[0]
-
-        return jax.grad(loss)(params)
-
     with _counting():
-        analysis = jax.jit(step).lower(params, *resident).cost_analysis()
-    return Cost(count, (analysis or {"flops": np.nan})["flops"])
+        analysis = jax.jit(forward).lower(params, *resident).cost_analysis()
+    return Cost(count, 3 * (analysis or {"flops": np.nan})["flops"])
 
 
 def _counting() -> AbstractContextManager[Any]:
