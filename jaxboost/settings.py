@@ -95,7 +95,7 @@ def training_settings(config: ConfigDict, sizes: np.ndarray, train_rows: int) ->
         steps_per_epoch=calls * per_call,
         steps_per_call=per_call,
         # A multiple, so that devices that share a batch have equal parts of its nodes.
-        nodes=node_budget(sizes, batch, multiple=math.lcm(32, config.population.data_devices)),
+        nodes=node_budget(sizes, batch, multiple=math.lcm(8, config.population.data_devices)),
         cutoff=config.crystal.cutoff,
         neighbors=config.crystal.neighbors,
         jitter=config.views.jitter,

@@ -259,7 +259,7 @@ def _of_steps(edges: Array, weight: Array) -> jax.Array:
     return jnp.asarray(weight) / jnp.sqrt(jnp.maximum((jnp.diff(edges) > 0).sum(-1), 1))
 
 
-def node_budget(sizes: np.ndarray, batch: int, *, multiple: int = 32) -> int:
+def node_budget(sizes: np.ndarray, batch: int, *, multiple: int = 8) -> int:
     """Nodes that every batch of `strata` fits into.
 
     A batch takes one crystal of each stratum of ascending size, and a stratum's largest is at most the next one's

@@ -62,7 +62,7 @@ class CrystalEncoder(nn.Module):
         )
         # The stored K and the cutoff of a view may leave a neighbour out: its weight is then exactly zero.
         relative = batch.distance / batch.reach[:, None]
-        weights = jnp.stack([envelope(relative / scale) for scale in SCALES], -1).astype(self.dtype)
+        weights = envelope(relative[:, None] / jnp.array(SCALES)[:, None]).astype(self.dtype)
         # A row each: on two axes the gradient of its projection would first copy both sides transposed.
         basis = radial_basis(batch.distance.ravel(), self.radial, self.cutoff).astype(self.dtype)
         for _ in range(self.layers):
@@ -70,7 +70,7 @@ class CrystalEncoder(nn.Module):
             # Projected before they are gathered: W [h_i, h_j, e] = W_1 h_i + W_2 h_j + W_3 e.
             message = dense(self.width)(y)[:, None] + dense(self.width)(y)[batch.target]
             message = message + dense(self.width)(basis).reshape(*batch.target.shape, self.width)
-            gathered = jnp.einsum("oks,okc->osc", weights, nn.silu(message))
+            gathered = jnp.einsum("osk,okc->osc", weights, nn.silu(message))
             update = dense(self.width)(gathered.reshape(h.shape[0], len(SCALES) * self.width))
             h = h + Dropout()(nn.silu(update), rate)
         return dense(self.token)(self._pool(h, batch))

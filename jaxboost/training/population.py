@@ -19,7 +19,7 @@ from jax.sharding import AxisType, Mesh
 from jax.sharding import PartitionSpec as P
 
 from jaxboost.data.batches import Materials, Normalizer, gather
-from jaxboost.data.views import random_view
+from jaxboost.data.views import View, random_view
 from jaxboost.models import Memory, Network, SymmetryTables
 from jaxboost.models.batch import Batch
 from jaxboost.training.joined_weights import join
@@ -98,17 +98,16 @@ def member_call(
         )  # fmt: skip
         return share(batch)
 
+    begun = state.epoch > 0
+
     def step(carry: tuple, inputs: tuple) -> tuple:
         params, opt, failed = carry
-        number, rows = inputs
-        key = jax.random.fold_in(jax.random.fold_in(training_key(7), hyper.seed), number)
-        view_key, noise_key, loss_key, draw_key = jax.random.split(key, 4)
-        view = random_view(view_key, neighbors=settings.neighbors, jitter=settings.jitter, strain=settings.strain)
+        rows, view, noise_key, loss_key, draw_key = inputs
         batch = pack(rows, view=view, key=noise_key)
-        drawn = draw(draw_key, state.memory, materials.label, remembered, settings.recall_draw, begun=state.epoch > 0)
+        recalled = draw(draw_key, state.memory, materials.label, remembered, settings.recall_draw, begun=begun)
         said = None if taught is None else taught[rows]
         loss_of = lambda p: batch_loss(  # noqa: E731
-            network, settings, p, batch, rows, materials, hyper, tables, drawn, said, loss_key
+            network, settings, p, batch, rows, materials, hyper, tables, recalled, said, loss_key
         )
         # By the named arrays: the gradient of a slice is as long as the vector that it is cut from.
         (loss, accuracy), named = jax.value_and_grad(loss_of, has_aux=True)(params.named())
@@ -117,12 +116,20 @@ def member_call(
         params, opt = updated(optimizer, grads, params, opt, failed)
         return (params, opt, failed), (loss, accuracy, failed)
 
+    def drawn_for(number: jax.Array) -> tuple[View, jax.Array, jax.Array, jax.Array]:
+        key = jax.random.fold_in(jax.random.fold_in(training_key(7), hyper.seed), number)
+        view_key, *others = jax.random.split(key, 4)
+        view = random_view(view_key, neighbors=settings.neighbors, jitter=settings.jitter, strain=settings.strain)
+        return view, *others
+
     numbers = state.epoch * settings.steps_per_epoch + offset + jnp.arange(settings.steps_per_call)
+    # Before the steps: within one, XLA would draw its few numbers anew for each element that they change.
+    drawn = jax.vmap(drawn_for)(numbers)
     carry = (state.params, state.optimizer, state.failed)
     losses: jax.Array
     accuracies: jax.Array
     failing: jax.Array
-    (params, opt, failed), (losses, accuracies, failing) = jax.lax.scan(step, carry, (numbers, batches))
+    (params, opt, failed), (losses, accuracies, failing) = jax.lax.scan(step, carry, (batches, *drawn))
     state = state._replace(params=params, optimizer=opt, failed=failed)
 
     def embed(rows: jax.Array) -> jax.Array:
