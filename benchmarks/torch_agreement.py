@@ -49,17 +49,17 @@ def make_member(
     case: PopulationCase,
     index: int,
     *,
-    concatenated: bool = False,
+    layers: str = "projected",
     loss_of: LossFunction = batch_loss,
     padded: bool = False,
 ) -> TorchMember:
-    """One member of the case, with its first weights."""
+    """One member of the case, with its first weights; `layers` as in `torch_network.py`."""
     member, settings = case.members[index], case.settings
     hyper, tables = member.hyperparameters, tensors(case.tables)
     materials = MemberMaterials(case.materials, member.normalizer, hyper.modalities, settings.cutoff)
     still = Draws(0.0, 0.0, settings.neighbors, 1.0, None, None, 1.0)
     example = materials.pack(torch.arange(2), still)
-    network = Network(case.network, example, tables, concatenated=concatenated)
+    network = Network(case.network, example, tables, layers=layers)
     load_flax(network, case.states[index].params.named())
     rates = np.asarray(schedule_of(hyper, settings)(np.arange(settings.steps_per_epoch))).tolist()
     return TorchMember(network, materials, tables, settings, hyper, rates, loss_of=loss_of, padded=padded)

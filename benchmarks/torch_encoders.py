@@ -114,7 +114,7 @@ def envelope(x: Tensor) -> Tensor:
 
 
 class CrystalEncoder(nn.Module):
-    def __init__(self, s: NetworkSettings, element_columns: int, elements: int, concatenated: bool) -> None:
+    def __init__(self, s: NetworkSettings, element_columns: int, elements: int, *, concatenated: bool) -> None:
         super().__init__()
         width = s.crystal_width
         message = ConcatenatedMessage if concatenated else Message

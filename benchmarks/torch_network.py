@@ -1,7 +1,7 @@
 """The network of `jaxboost/models` in PyTorch, and its arrays by the names that Flax gives them.
 
-Plain PyTorch: `concatenated=True` does what layers of PyTorch Geometric do with `torch.cat([x_i, x_j, edge_attr], -1)`
-before their linear map, without that package and what its scattering and message-passing hooks cost.
+How the two graph encoders are written is one of `LAYERS`: 'projected', 'concatenated', both dense and without a package
+for graphs, or 'geometric', by PyTorch Geometric's message passing, which concatenates too.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from benchmarks.torch_encoders import (
     norm,
 )
 from jaxboost.models import NetworkSettings
+
+LAYERS = ("projected", "concatenated", "geometric")
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, allowed: Tensor) -> Tensor:
@@ -103,13 +105,14 @@ class Network(nn.Module):
     """
 
     def __init__(
-        self, settings: NetworkSettings, example: TorchBatch, tables: TorchTables, *, concatenated: bool = False
+        self, settings: NetworkSettings, example: TorchBatch, tables: TorchTables, *, layers: str = "projected"
     ) -> None:
         super().__init__()
         s, modalities, groups = settings, example.mask.shape[1], tables.present.shape[0]
         elements, columns = tables.element.shape
-        self.crystal = CrystalEncoder(s, columns, elements, concatenated)
-        self.kspace = KSpaceEncoder(s, tables, example.points.shape[-1], example.lines.shape[-1])
+        crystal, kspace = _graph_encoders(layers)
+        self.crystal = crystal(s, columns, elements, concatenated=layers != "projected")
+        self.kspace = kspace(s, tables, example.points.shape[-1], example.lines.shape[-1])
         sizes = s.group_width, groups, s.token
         if s.kspace_widths:
             self.kspace_columns = VectorEncoder(example.kspace_columns.shape[1], s.kspace_widths, *sizes)
@@ -141,6 +144,15 @@ class Network(nn.Module):
 
     def penalised(self, logits: Tensor, possible: Tensor) -> Tensor:
         return logits - torch.where(possible, 0.0, F.softplus(self.penalty))
+
+
+def _graph_encoders(layers: str) -> tuple[type[CrystalEncoder], type[KSpaceEncoder]]:
+    if layers != "geometric":
+        return CrystalEncoder, KSpaceEncoder
+    # Here: PyTorch Geometric may be absent.
+    from benchmarks.geometric_encoders import GeometricCrystalEncoder, GeometricKSpaceEncoder
+
+    return GeometricCrystalEncoder, GeometricKSpaceEncoder
 
 
 _KINDS = {nn.Linear: "Dense", nn.LayerNorm: "LayerNorm", nn.Embedding: "Embed"}

@@ -9,7 +9,9 @@ process (all of its threads) pinned to one core, so other jobs on the machine ma
 time of the headline over time of the side: median, smallest and largest. PyTorch's sides:
 
   projected     eager, `W [h_i, h_j, e]` as `W_1 h_i + W_2 h_j + W_3 e`, as jaxboost has it: the headline
-  concatenated  eager, `W` after concatenation as layers of PyTorch Geometric do, without that package
+  concatenated  eager, `W` after concatenation
+  geometric     eager, both graph encoders by the message passing of PyTorch Geometric: lists of edges, concatenated
+                ends, sums by scattering; of points and neighbours that are not there it computes nothing
   compiled      `projected` by torch.compile, on batches padded as jaxboost's, since it compiles for one shape
 
 The eager ones are not padded. jaxboost's are the values of `config.population.axis`.
@@ -27,19 +29,20 @@ import torch
 from benchmarks.one_core import pin, processor
 from benchmarks.population_case import PopulationCase, compile_population, make_case, population_call, widened
 from benchmarks.torch_agreement import compare_batches, compare_steps, make_member, without_dropout
+from benchmarks.torch_network import LAYERS
 from benchmarks.torch_training import TorchMember, batch_loss
 from jaxboost import settings as of
 from jaxboost.environment import git_commit
 from jaxboost.training.population import resolve_axis
 
-TORCH = ("projected", "concatenated", "compiled")
+TORCH = (*LAYERS, "compiled")
 AXES = ("map", "vmap")
 TOLERANCE = 1e-5
 
 
 def check(case: PopulationCase, call: Callable[[], object]) -> bool:
     """Prints what both sides make of the same weights and draws; whether all losses agree."""
-    sides = {name: make_member(case, 0, concatenated=name == "concatenated") for name in ("projected", "concatenated")}
+    sides = {name: make_member(case, 0, layers=name) for name in LAYERS}
     agreements = compare_batches(case, 0, range(3), list(sides.values()))
     worst = 0.0
     print(f"{'one batch':14}{'batch':>7}{'jaxboost':>12}{'PyTorch':>12}{'gradients differ by':>21}")
@@ -61,8 +64,11 @@ def check(case: PopulationCase, call: Callable[[], object]) -> bool:
 def torch_side(case: PopulationCase, name: str) -> Callable[[], None]:
     """A round of PyTorch: the steps of one member after another."""
     loss_of = torch.compile(batch_loss, dynamic=False) if name == "compiled" else batch_loss
-    options = {"concatenated": name == "concatenated", "loss_of": loss_of, "padded": name == "compiled"}
-    members: list[TorchMember] = [make_member(case, index, **options) for index in range(len(case.members))]
+    layers = "projected" if name == "compiled" else name
+    members: list[TorchMember] = [
+        make_member(case, index, layers=layers, loss_of=loss_of, padded=name == "compiled")
+        for index in range(len(case.members))
+    ]
     batches = torch.from_numpy(case.batches).long()
 
     def round_of() -> None:

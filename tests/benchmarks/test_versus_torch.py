@@ -1,6 +1,7 @@
 """The PyTorch side of the comparison computes what jaxboost computes; skipped where there is no PyTorch."""
 
 import functools
+from importlib.util import find_spec
 
 import jax
 import numpy as np
@@ -64,7 +65,9 @@ def step_of(params, state, grads, *, hyper, settings):
 def test_losses_and_gradients_are_those_of_jaxboost(case):
     from benchmarks.torch_agreement import compare_batches, make_member
 
-    options = ({}, {"padded": True}, {"concatenated": True})
+    options = [{}, {"padded": True}, {"layers": "concatenated"}]
+    if find_spec("torch_geometric"):
+        options.append({"layers": "geometric"})
     found = compare_batches(case, 0, range(STEPS), [make_member(case, 0, **option) for option in options])
     assert {one.mixed for one in found[0]} == {True, False}
     for one in (one for own in found for one in own):
