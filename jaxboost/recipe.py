@@ -10,7 +10,7 @@ Started again in the same folder a run goes on where it stopped:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from jaxboost.data.splits import Splits, splits_to_json
 from jaxboost.environment import environment
 from jaxboost.errors import InputError
 from jaxboost.estimate import estimate
+from jaxboost.evaluation import Evaluation
 from jaxboost.finished_run import (
     evaluate_run,
     hold_vote,
@@ -114,7 +115,7 @@ def _train(config: ConfigDict, workdir: Path, strict: bool) -> int:
             dataset, splits, outcome = _learn(config, workdir, table, splits, watch, stop, strict)
             if outcome.finished and is_first():
                 with watch.measure("evaluate"):
-                    evaluation, notes = evaluate_run(config, workdir, dataset, splits)
+                    evaluation, notes, plain = _evaluated(config, workdir, dataset, splits)
         except KeyboardInterrupt:  # a process that featurises or fits trees heard the signal that is only noted here
             if not stop.is_set:
                 raise
@@ -125,8 +126,8 @@ def _train(config: ConfigDict, workdir: Path, strict: bool) -> int:
             return 0
         keep_vote(workdir, evaluation.ballot, dataset, splits)
         metrics = metrics_of(config, dataset, splits, evaluation, watch)
-        if not config.data.path:
-            metrics["baselines"] = on_test_rows(dataset, splits, config.seed, config.data.relatives)
+        if plain:
+            metrics["baselines"] = plain
         log = read_log(workdir / "log.jsonl")
         write_results(workdir, metrics, evaluation, log, notes, read_json(workdir / "environment.json"))
         _say_scores(metrics)
@@ -184,6 +185,20 @@ def _learn(
     apart = {"compile": outcome.compile_seconds, "teach": watch.seconds["teach"]}
     watch.seconds |= {**apart, "train": watch.seconds["train"] - sum(apart.values())}
     return dataset, splits, outcome
+
+
+def _evaluated(
+    config: ConfigDict, workdir: Path, dataset: Dataset, splits: Splits
+) -> tuple[Evaluation, list[str], dict[str, float]]:
+    """The evaluation and notes on it, and what simple models make of the test rows of the embedded table."""
+
+    def plain() -> dict[str, float]:
+        return {} if config.data.path else on_test_rows(dataset, splits, config.seed, config.data.relatives)
+
+    with ThreadPoolExecutor(1, "baselines") as apart:  # fitted while members are restored and score
+        found = apart.submit(plain)
+        evaluation, notes = evaluate_run(config, workdir, dataset, splits)
+    return evaluation, notes, found.result()
 
 
 def _say_scores(metrics: Mapping[str, Any]) -> None:
