@@ -23,6 +23,8 @@ _FULL_OCCUPANCY, _MAX_OCCUPANCY = 0.99, 1.01  # refinements of an ordered site e
 
 
 _MANY = 1000  # atoms
+# Angstrom: the search makes boxes of its radius, and of MIN_DISTANCE they would be thousands, nearly all of them empty.
+_BOX = 1.5
 
 
 class StructureError(InputError):
@@ -127,7 +129,7 @@ def closest_pair(lattice: np.ndarray, frac_coords: np.ndarray, cutoff: float) ->
     Args:
       lattice: `[3, 3]`, Angstrom, rows are the vectors, of non-zero volume.
       frac_coords: `[n, 3]`, finite.
-      cutoff: Angstrom; the cost grows as the number of pairs within it.
+      cutoff: Angstrom; the cost grows as the number of pairs within it, or within 1.5.
 
     Returns:
       their indices and distance in Angstrom, or None where no pair is that close. Of more than 1000 atoms it may be
@@ -136,11 +138,12 @@ def closest_pair(lattice: np.ndarray, frac_coords: np.ndarray, cutoff: float) ->
     # Among many atoms on a few places the pairs would not fit the memory: two in one small box are close enough.
     if len(frac_coords) > _MANY and (pair := _two_in_a_box(lattice, frac_coords, cutoff)) is not None:
         return pair
+    radius = max(cutoff, _BOX) if len(frac_coords) <= _MANY else cutoff
     # Wrapped first: far-away fractional coordinates would cost digits in Cartesian space.
-    first, second, distances = NeighborList(cutoff=cutoff, full_list=False).compute(
+    first, second, distances = NeighborList(cutoff=radius, full_list=False).compute(
         points=(frac_coords % 1.0) @ lattice, box=lattice, periodic=True, quantities="ijd"
     )
-    if not len(distances):
+    if not (distances < cutoff).any():
         return None
     closest = int(np.argmin(distances))
     return int(first[closest]), int(second[closest]), float(distances[closest])
