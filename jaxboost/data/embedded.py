@@ -31,8 +31,8 @@ from jaxboost.data import topomat
 from jaxboost.data.materials import Table
 from jaxboost.data.prototypes import PROTOTYPES, draw_structure
 from jaxboost.errors import InputError
-from jaxboost.physics.band_rule import rule_class
-from jaxboost.physics.band_structure import PathSettings, band_structure
+from jaxboost.physics.band_rule import class_of
+from jaxboost.physics.band_structure import PathSettings
 from jaxboost.physics.tight_binding_elements import Parameters, basis_electrons, published_parameters
 
 logger = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ def model_class(crystal: Crystal) -> str:
     Raises:
       InputError: an element that the table lacks, or no empty state in the basis.
     """
-    return rule_class(band_structure(crystal, label_parameters(), PATHS))
+    return class_of(crystal, label_parameters(), PATHS)
 
 
 def draw_crystal(seed: int, number: int) -> tuple[str, Structure, str]:

@@ -1,5 +1,6 @@
 """From Bloch matrices of one crystal to what its states say at a high-symmetry point and on a line."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -186,7 +187,7 @@ class BandSolver:
         return result
 
     def on_line(
-        self, line: PathLine, path: BandPath, states: list[States], spinors: list[SpinorStates | None]
+        self, line: PathLine, path: BandPath, states: Sequence[States], spinors: Sequence[SpinorStates | None]
     ) -> tuple[bool | None, float]:
         """Whether the occupied representations at both ends of a line differ, and `LineBands.switching_gap`.
 

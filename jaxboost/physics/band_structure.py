@@ -1,5 +1,6 @@
 """The bands of one crystal where symmetry makes them tell: high-symmetry points, lines between them, a small mesh."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -12,7 +13,6 @@ from jaxboost.physics.band_solver import BandSolver, LineBands, PointBands
 from jaxboost.physics.band_states import SpinorStates, States
 from jaxboost.physics.indices import TRIM, InversionIndices, inversion_indices, star_phases
 from jaxboost.physics.level_representations import level_representations, spin_signs
-from jaxboost.physics.orbital_symmetry import OrbitalSymmetry
 from jaxboost.physics.space_groups import SpaceGroup, space_group
 from jaxboost.physics.switching import Switching, switching
 from jaxboost.physics.symmetry_indicators import symmetry_indicators
@@ -46,7 +46,7 @@ class BandStructure:
       points: as in `space_group(number).kpoints`; with `PathSettings.lines` off the TRIM alone, None elsewhere.
       lines: as in `space_group(number).lines`; empty where not computed.
       switching: the class that representations at the points spell out, and how far others are; None without spin-orbit
-        coupling, or where dropped states or its window cut a level in two.
+        coupling or `PathSettings.lines`, or where dropped states or its window cut a level in two.
       mesh_levels: `[q, 2m]` eV, and
       mesh_weights: `[q]` points of the mesh that each stands for.
       indices, spinless_indices: None without inversion or where the filling cuts a level at a TRIM. The spinless ones
@@ -67,75 +67,138 @@ class BandStructure:
     dropped: int
 
 
-def band_structure(crystal: Crystal, parameters: Parameters, settings: PathSettings) -> BandStructure:
-    """The bands of a crystal.
+@dataclass(frozen=True)
+class SolvedPath:
+    """States at the points that a band structure begins with; all that is read there or between them is made from it.
+
+    Attributes:
+      crystal, solver, path: of one crystal.
+      solved: indices of points of the path.
+      states, spinors: at each of `solved`; spinors with vectors, None without spin-orbit coupling.
+    """
+
+    crystal: Crystal
+    solver: BandSolver
+    path: BandPath
+    solved: tuple[int, ...]
+    states: tuple[States, ...]
+    spinors: tuple[SpinorStates | None, ...]
+
+    @property
+    def electrons(self) -> int:
+        """Occupied states (with spin) in a primitive cell."""
+        return self.solver.model.electrons
+
+    @property
+    def group(self) -> SpaceGroup:
+        """The crystal's."""
+        return space_group(self.crystal.space_group_number)
+
+    def point_levels(self) -> Iterator[np.ndarray]:
+        """`[2m]` eV at each high-symmetry point that is solved."""
+        for i, here, with_spin in zip(self.solved, self.states, self.spinors, strict=True):
+            if i < self.path.points:
+                yield self.solver.levels(here, with_spin)
+
+    def points(self) -> tuple[PointBands | None, ...]:
+        """As `BandStructure.points`."""
+        found: list[PointBands | None] = [None] * self.path.points
+        for i, here, with_spin in zip(self.solved, self.states, self.spinors, strict=True):
+            if i < self.path.points:
+                found[i] = self.solver.at_point(self.path.kpoints[i], here, with_spin)
+        return tuple(found)
+
+    def lines(self) -> Iterator[LineBands]:
+        """As `BandStructure.lines`, of a path that is solved at all points."""
+        lines = self.group.lines
+        if not lines:
+            return
+        middles = np.array([(np.array(self.group.kpoints[line.i].frac) + line.end) / 2 for line in lines])
+        middles -= np.rint(middles) * (np.abs(middles) > 1)
+        related = {line.line: line for line in self.path.lines}
+        solver = self.solver
+        for index, here in enumerate(solver.states(middles)):
+            levels = solver.levels(here, solver.spinors(here, vectors=False))
+            line = related.get(index)
+            on_line = (None, np.nan) if line is None else solver.on_line(line, self.path, self.states, self.spinors)
+            yield LineBands(levels, *on_line)
+
+    def switching(self) -> Switching | None:
+        """As `BandStructure.switching`, of a path that is solved at all points."""
+        number, solver = self.crystal.space_group_number, self.solver
+        if not solver.window:
+            return None
+        signs = spin_signs(number, solver.symmetry.spin)
+        found = []
+        for point in range(len(self.group.kpoints)):
+            states, spinors = self.states[point], self.spinors[point]
+            here = level_representations(number, solver.symmetry, signs, point, solver.model, states, spinors)
+            if here is None:
+                return None
+            found.append(here)
+        return switching(found, symmetry_indicators(number))
+
+    def indices(self, points: tuple[PointBands | None, ...]) -> tuple[InversionIndices | None, InversionIndices | None]:
+        """With and without spin-orbit coupling, from the parities at one arm of each star of TRIM."""
+        symmetry, electrons = self.solver.symmetry, self.electrons
+        inversion = symmetry.inversion()
+        if inversion is None or electrons % 2:
+            return None, None
+        odd = np.full((2, len(TRIM)), np.nan)
+        pairs = electrons // 2
+        operations = (symmetry.reciprocal, symmetry.rotations, symmetry.translations)
+        for k, point in zip(self.group.kpoints, points, strict=True):
+            if not k.is_trim or point is None:
+                continue
+            here = np.array([point.odd / 2, point.spinless_odd])
+            for arm, sign in star_phases(*operations, inversion, np.array(k.frac)).items():
+                odd[:, arm] = here if sign > 0 else pairs - here
+        return inversion_indices(odd[0], pairs), inversion_indices(odd[1], pairs)
+
+
+def solved_path(crystal: Crystal, parameters: Parameters, settings: PathSettings) -> SolvedPath:
+    """States at all points, without `PathSettings.lines` at the TRIM alone.
 
     Raises:
       InputError: an element that the tight-binding table lacks, or no empty state in the basis (solid noble gases).
     """
     model = make_model(crystal, parameters)
-    electrons = model.electrons
-    if electrons >= 2 * model.n_orbitals:
+    if model.electrons >= 2 * model.n_orbitals:
         raise InputError("the valence orbitals are all filled: tight binding has no empty state to compare with")
     solver = BandSolver(crystal, model, settings.window)
     path = band_path(crystal.space_group_number, solver.symmetry)
-    group = space_group(crystal.space_group_number)
-    everything = range(len(path.kpoints))
-    wanted = list(everything) if settings.lines else [i for i, k in enumerate(group.kpoints) if k.is_trim]
-    states = solver.states(path.kpoints[wanted])
-    spinors = [solver.spinors(here, vectors=True) for here in states]
-    points: list[PointBands | None] = [None] * path.points
-    for i, here, with_spin in zip(wanted, states, spinors, strict=True):
-        if i < path.points:
-            points[i] = solver.at_point(path.kpoints[i], here, with_spin)
-    lines = _lines(group, solver, path, states, spinors) if settings.lines else ()
+    kpoints = space_group(crystal.space_group_number).kpoints
+    wanted = range(len(path.kpoints)) if settings.lines else [i for i, k in enumerate(kpoints) if k.is_trim]
+    states = solver.states(path.kpoints[list(wanted)])
+    spinors = tuple(solver.spinors(here, vectors=True) for here in states)
+    return SolvedPath(crystal, solver, path, tuple(wanted), tuple(states), spinors)
+
+
+def band_structure(crystal: Crystal, parameters: Parameters, settings: PathSettings) -> BandStructure:
+    """The bands of a crystal.
+
+    Raises:
+      InputError: as `solved_path`.
+    """
+    path = solved_path(crystal, parameters, settings)
+    solver, points = path.solver, path.points()
+    lines = tuple(path.lines()) if settings.lines else ()
     mesh, weights = _mesh(solver.symmetry.reciprocal, settings.mesh)
     mesh_levels = [solver.levels(s, solver.spinors(s, vectors=False)) for s in solver.states(mesh)]
-    indices, spinless_indices = _indices(crystal, solver.symmetry, tuple(points), electrons)
+    indices, spinless_indices = path.indices(points)
     return BandStructure(
         space_group_number=crystal.space_group_number,
-        electrons=electrons,
+        electrons=path.electrons,
         spin_orbit=settings.window > 0,
-        points=tuple(points),
+        points=points,
         lines=lines,
-        switching=_switching(solver, crystal.space_group_number, states, spinors) if settings.window > 0 else None,
-        mesh_levels=np.array(mesh_levels).reshape(len(mesh), 2 * model.n_orbitals),
+        switching=path.switching() if settings.lines else None,
+        mesh_levels=np.array(mesh_levels).reshape(len(mesh), 2 * solver.model.n_orbitals),
         mesh_weights=weights,
         indices=indices,
         spinless_indices=spinless_indices,
         dropped=solver.dropped,
     )
-
-
-def _lines(
-    group: SpaceGroup, solver: BandSolver, path: BandPath, states: list[States], spinors: list[SpinorStates | None]
-) -> tuple[LineBands, ...]:
-    if not group.lines:
-        return ()
-    middles = np.array([(np.array(group.kpoints[line.i].frac) + line.end) / 2 for line in group.lines])
-    middles -= np.rint(middles) * (np.abs(middles) > 1)
-    related = {line.line: line for line in path.lines}
-    result = []
-    for index, here in enumerate(solver.states(middles)):
-        levels = solver.levels(here, solver.spinors(here, vectors=False))
-        line = related.get(index)
-        crossing, switching = (None, np.nan) if line is None else solver.on_line(line, path, states, spinors)
-        result.append(LineBands(levels, crossing, switching))
-    return tuple(result)
-
-
-def _switching(
-    solver: BandSolver, number: int, states: list[States], spinors: list[SpinorStates | None]
-) -> Switching | None:
-    """Of the points, with which states and spinors (with vectors) begin."""
-    signs = spin_signs(number, solver.symmetry.spin)
-    found = []
-    for point in range(len(space_group(number).kpoints)):
-        here = level_representations(number, solver.symmetry, signs, point, solver.model, states[point], spinors[point])
-        if here is None:
-            return None
-        found.append(here)
-    return switching(found, symmetry_indicators(number))
 
 
 def _mesh(reciprocal: np.ndarray, divisions: int) -> tuple[np.ndarray, np.ndarray]:
@@ -151,25 +214,3 @@ def _mesh(reciprocal: np.ndarray, divisions: int) -> tuple[np.ndarray, np.ndarra
     star = (images @ digits).min(axis=0)
     chosen, weights = np.unique(star, return_counts=True)
     return points[chosen] / divisions, weights
-
-
-def _indices(
-    crystal: Crystal,
-    symmetry: OrbitalSymmetry,
-    points: tuple[PointBands | None, ...],
-    electrons: int,
-) -> tuple[InversionIndices | None, InversionIndices | None]:
-    """Indices with and without spin-orbit coupling, from the parities at one arm of each star of TRIM."""
-    inversion = symmetry.inversion()
-    if inversion is None or electrons % 2:
-        return None, None
-    odd = np.full((2, len(TRIM)), np.nan)
-    pairs = electrons // 2
-    operations = (symmetry.reciprocal, symmetry.rotations, symmetry.translations)
-    for k, point in zip(space_group(crystal.space_group_number).kpoints, points, strict=True):
-        if not k.is_trim or point is None:
-            continue
-        here = np.array([point.odd / 2, point.spinless_odd])
-        for arm, sign in star_phases(*operations, inversion, np.array(k.frac)).items():
-            odd[:, arm] = here if sign > 0 else pairs - here
-    return inversion_indices(odd[0], pairs), inversion_indices(odd[1], pairs)

@@ -7,10 +7,10 @@ import pytest
 
 from jaxboost.crystal import make_crystal
 from jaxboost.errors import InputError
-from jaxboost.physics.band_rule import is_nodal, rule_class
+from jaxboost.physics.band_rule import class_of, is_nodal, rule_class
 from jaxboost.physics.band_solver import LineBands
 from jaxboost.physics.band_states import add_spin_orbit, solve
-from jaxboost.physics.band_structure import PathSettings, band_structure
+from jaxboost.physics.band_structure import PathSettings, SolvedPath, band_structure
 from jaxboost.physics.indices import parity_indices
 from jaxboost.physics.levels import DEGENERATE
 from jaxboost.physics.orbital_symmetry import occupied_characters, orbital_symmetry
@@ -42,6 +42,25 @@ def _bands(description, settings=SETTINGS):
 def test_each_class_of_the_rule_occurs(description, expected):
     assert rule_class(_bands(description)) == expected
     assert expected in RULE_CLASSES
+    assert class_of(make_crystal(prototype(*description)), PARAMETERS, SETTINGS) == expected
+
+
+def test_a_class_is_found_without_what_does_not_decide_it(monkeypatch):
+    crystals = {name: make_crystal(prototype(*description)) for description, name in KNOWN}
+    monkeypatch.setattr(SolvedPath, "switching", lambda path: 1 / 0)
+    assert class_of(crystals["HSLSM"], PARAMETERS, SETTINGS) == "HSLSM"
+    with pytest.raises(ZeroDivisionError):
+        class_of(crystals["TI"], PARAMETERS, SETTINGS)
+    monkeypatch.setattr(SolvedPath, "lines", lambda path: (1 / 0 for _ in range(1)))
+    assert class_of(crystals["HSPSM"], PARAMETERS, SETTINGS) == "HSPSM"
+
+
+def test_parities_decide_where_representations_are_not_known(monkeypatch):
+    """As where a dropped state cuts a level in two."""
+    monkeypatch.setattr(SolvedPath, "switching", lambda path: None)
+    for description, expected in KNOWN:
+        assert rule_class(_bands(description)) == expected
+        assert class_of(make_crystal(prototype(*description)), PARAMETERS, SETTINGS) == expected
 
 
 def test_silicon_is_trivial_in_every_index():
