@@ -40,9 +40,9 @@ AXES = ("map", "vmap")
 TOLERANCE = 1e-5
 
 
-def check(case: PopulationCase, call: Callable[[], object]) -> bool:
-    """Prints what both sides make of the same weights and draws; whether all losses agree."""
-    sides = {name: make_member(case, 0, layers=name) for name in LAYERS}
+def check(case: PopulationCase, call: Callable[[], object], layers: list[str]) -> bool:
+    """Prints what jaxboost and each of `layers` make of the same weights and draws; whether all losses agree."""
+    sides = {name: make_member(case, 0, layers=name) for name in layers}
     agreements = compare_batches(case, 0, range(3), list(sides.values()))
     worst = 0.0
     print(f"{'one batch':14}{'batch':>7}{'jaxboost':>12}{'PyTorch':>12}{'gradients differ by':>21}")
@@ -122,9 +122,10 @@ def main() -> None:
     )
     axes = [axis for axis in AXES if axis in arguments.sides] or [resolve_axis("auto")]
     compiled = {axis: compile_population(case, axis) for axis in axes}
-    agreed = check(case, population_call(without_dropout(case), compiled[axes[0]]))
+    names = [name for name in TORCH if name in {"projected", *arguments.sides}]
+    layers = [name for name in names if name in LAYERS]
+    agreed = check(case, population_call(without_dropout(case), compiled[axes[0]]), layers)
 
-    names = [name for name in ("projected", *TORCH[1:]) if name in {"projected", *arguments.sides}]
     sides: dict[str, Callable[[], object]] = {f"PyTorch {name}": torch_side(case, name) for name in names}
     sides |= {f"jaxboost {axis}": population_call(case, program) for axis, program in compiled.items()}
     seconds = measure(sides, arguments.repeats)

@@ -53,6 +53,7 @@ def cost_of(members: list[Member], workshop: Workshop) -> Cost:
     """Of each of `members`, which are of one size: three times the operations of a forward pass.
 
     Gradients repeat each product for its two sides; to trace and to count them too would take several times as long.
+    What recall compares is not counted.
     """
     settings = workshop.settings
     hyper = members[0].hyperparameters

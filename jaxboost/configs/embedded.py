@@ -1,4 +1,4 @@
-"""The quick recipe for the embedded default, 2 to 4 minutes on two CPU cores from a cold start.
+"""The quick recipe for the embedded default, about 3 minutes on two CPU cores from a cold start.
 
 python main.py --config=configs/embedded.py
 
