@@ -43,7 +43,8 @@ TOLERANCE = 1e-5
 def check(case: PopulationCase, call: Callable[[], object], layers: list[str]) -> bool:
     """Prints what jaxboost and each of `layers` make of the same weights and draws; whether all losses agree."""
     sides = {name: make_member(case, 0, layers=name) for name in layers}
-    agreements = compare_batches(case, 0, range(3), list(sides.values()))
+    batches = range(min(3, case.batches.shape[1]))
+    agreements = compare_batches(case, 0, batches, list(sides.values()))
     worst = 0.0
     print(f"{'one batch':14}{'batch':>7}{'jaxboost':>12}{'PyTorch':>12}{'gradients differ by':>21}")
     for name, own in zip(sides, agreements, strict=True):
