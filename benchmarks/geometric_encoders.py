@@ -31,7 +31,7 @@ class _ThreeScales(MessagePassing):
 
 
 class GeometricCrystalEncoder(CrystalEncoder):
-    def __init__(self, *sizes: object, concatenated: bool = True) -> None:
+    def __init__(self, *sizes: object, concatenated: bool) -> None:
         super().__init__(*sizes, concatenated=concatenated)
         self.convolution = _ThreeScales()
 

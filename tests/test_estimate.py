@@ -45,9 +45,8 @@ def test_a_step_is_three_forward_passes(crew):
 
     def loss(params):
         drawn = draw(key, jnp.zeros((len(workshop.sizes), 1)), materials.label, rows, 4, begun=True)
-        return batch_loss(workshop.network, settings, params, pack(), rows, materials, hyper, tables, drawn, None, key)[
-            0
-        ]
+        of = workshop.network, settings, params, pack(), rows, materials, hyper, tables, drawn, None, key
+        return batch_loss(*of)[0]
 
     params = jax.eval_shape(lambda: workshop.network.init(key, pack(), tables)["params"])
     counted = jax.jit(jax.grad(loss)).lower(params).cost_analysis()["flops"]
